@@ -1,0 +1,1 @@
+"""The rules of consent: pure functions and frozen values. No I/O, no clock, no chance."""

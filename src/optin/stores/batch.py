@@ -1,0 +1,173 @@
+"""Read, fold, write, once a batch: what all stores share of a commit.
+
+A `Batch` holds the rows that the works of one transaction named in their `reads`. Each work runs
+on a `Draft` above them; what it wrote is taken over only if it ended well. Afterwards the store
+writes each changed row once.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from optin.domain import consent
+from optin.domain.bots import Bot
+from optin.domain.consent import Clocks
+from optin.domain.errors import NotFound
+from optin.domain.events import Claim, Event
+from optin.domain.identities import reach
+from optin.domain.outbox import OutboxMessage
+from optin.domain.times import effective_time, live_time
+from optin.ports.store import Callback, RawWebhook, Template, Work
+
+Key = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows by key, the bot id first. What was read and is not there is kept as None or BLANK."""
+
+    bots: MutableMapping[str, Bot | None] = field(default_factory=dict)
+    clocks: MutableMapping[Key, Clocks] = field(default_factory=dict)
+    recorded: MutableMapping[tuple[str, bytes], bool] = field(default_factory=dict)
+    templates: MutableMapping[Key, Template | None] = field(default_factory=dict)
+    messages: MutableMapping[Key, OutboxMessage | None] = field(default_factory=dict)
+    upstream_ids: MutableMapping[Key, str | None] = field(default_factory=dict)
+    blacklist: MutableMapping[Key, bool] = field(default_factory=dict)
+
+    def above(self) -> Rows:
+        """Rows that read through to these and keep their writes apart."""
+        return Rows(
+            self.bots,
+            ChainMap({}, self.clocks),
+            ChainMap({}, self.recorded),
+            ChainMap({}, self.templates),
+            ChainMap({}, self.messages),
+            ChainMap({}, self.upstream_ids),
+            ChainMap({}, self.blacklist),
+        )
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a batch has to write, besides the rows that changed. Everything in order."""
+
+    events: list[tuple[str, Event]] = field(default_factory=list)
+    clocks: dict[Key, Clocks] = field(default_factory=dict)
+    templates: dict[Key, Template] = field(default_factory=dict)
+    messages: dict[Key, OutboxMessage] = field(default_factory=dict)
+    blacklist: dict[Key, bool] = field(default_factory=dict)
+    callbacks: list[Callback] = field(default_factory=list)
+    webhooks: list[tuple[str, RawWebhook]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+    def take_over(self, other: Writes) -> None:
+        """Adds what came after."""
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            mine.extend(theirs) if isinstance(mine, list) else mine.update(theirs)
+
+
+@dataclass(slots=True)
+class Batch:
+    """The works of one transaction, run one after another at the database's time `now`."""
+
+    now: int
+    rows: Rows
+    writes: Writes = field(default_factory=Writes)
+
+    def attempt(self, work: Work[Any]) -> Any:
+        """The work's answer, or the exception it ended with; then nothing of it stays."""
+        draft = Draft(work.bot_id, self.now, self.rows.above())
+        try:
+            draft.bot()
+            answer = work.run(draft)
+        except Exception as failed:  # noqa: BLE001 - it is this work's answer, not the batch's
+            return failed
+        self._take_over(draft)
+        return answer
+
+    def _take_over(self, draft: Draft) -> None:
+        for name in ("clocks", "recorded", "templates", "messages", "upstream_ids", "blacklist"):
+            getattr(self.rows, name).update(getattr(draft.rows, name).maps[0])
+        self.writes.take_over(draft.writes)
+
+
+class Draft:
+    """One work's `Transaction`: see there."""
+
+    __slots__ = ("_bot_id", "now", "rows", "writes")
+
+    def __init__(self, bot_id: str, now: int, rows: Rows) -> None:
+        self._bot_id = bot_id
+        self.now = now
+        self.rows = rows
+        self.writes = Writes()
+
+    def bot(self) -> Bot:
+        bot = self.rows.bots[self._bot_id]
+        if bot is None:
+            raise NotFound("There is no such bot.")
+        return bot
+
+    def clocks(self, identity: str) -> Clocks:
+        return self.rows.clocks[self._bot_id, identity]
+
+    def reading(self, identity: str) -> Clocks:
+        who = reach(identity)
+        return consent.read(map(self.clocks, who.blocking), map(self.clocks, who.allowing))
+
+    def newest(self, identity: str) -> int:
+        return max(consent.newest(self.clocks(each)) for each in reach(identity).blocking)
+
+    def is_recorded(self, event_id: bytes) -> bool:
+        return self.rows.recorded[self._bot_id, event_id]
+
+    def record(self, claim: Claim) -> Event:
+        before = self.clocks(claim.identity)
+        live = live_time(self.now, self.newest(claim.identity))
+        event = Event(claim, self.now, effective_time(claim, self.now, live))
+        after = consent.join(before, consent.moved(event))
+        self.rows.recorded[self._bot_id, claim.event_id] = True
+        self.writes.events.append((self._bot_id, event))
+        if after != before:
+            key = (self._bot_id, claim.identity)
+            self.rows.clocks[key] = self.writes.clocks[key] = after
+        return event
+
+    def template(self, name: str, language: str) -> Template | None:
+        return self.rows.templates[self._bot_id, name, language]
+
+    def message(self, message_id: str) -> OutboxMessage | None:
+        return self.rows.messages[self._bot_id, message_id]
+
+    def message_by_upstream_id(self, upstream_id: str) -> OutboxMessage | None:
+        message_id = self.rows.upstream_ids[self._bot_id, upstream_id]
+        return None if message_id is None else self.message(message_id)
+
+    def put_message(self, message: OutboxMessage) -> None:
+        key = (self._bot_id, message.message_id)
+        self.rows.messages[key] = self.writes.messages[key] = message
+        if message.upstream_id:
+            self.rows.upstream_ids[self._bot_id, message.upstream_id] = message.message_id
+
+    def is_blacklisted(self, identity: str) -> bool:
+        return self.rows.blacklist[self._bot_id, identity]
+
+    def put_blacklisted(self, identity: str, listed: bool) -> None:
+        key = (self._bot_id, identity)
+        self.rows.blacklist[key] = self.writes.blacklist[key] = listed
+
+    def put_template(self, template: Template) -> None:
+        key = (self._bot_id, template.name, template.language)
+        self.rows.templates[key] = self.writes.templates[key] = replace(template, updated=self.now)
+
+    def put_callback(self, callback: Callback) -> None:
+        self.writes.callbacks.append(callback)
+
+    def put_webhook(self, webhook: RawWebhook) -> None:
+        self.writes.webhooks.append((self._bot_id, webhook))

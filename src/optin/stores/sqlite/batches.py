@@ -1,0 +1,117 @@
+"""One batch as SQL: load what the works will look at, save what they wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from optin.domain.consent import BLANK, Clocks
+from optin.domain.events import Kind
+from optin.domain.identities import reach
+from optin.ports.store import Work
+from optin.stores.batch import Key, Rows, Writes
+from optin.stores.sqlite import rows
+
+_CLOCKS = """SELECT opt_in, opt_in_with_evidence, start_word, opt_out_keyword, opt_out_other,
+ opt_out_from_contact, message, provider_marketing_stop, provider_marketing_resume,
+ marketing_stop, marketing_resume, wordings
+ FROM identities WHERE bot_id = ? AND identity = ?"""
+_RECORDED = """SELECT EXISTS (SELECT 1 FROM events WHERE bot_id = ?1 AND event_id = ?2)
+ OR EXISTS (SELECT 1 FROM contact_messages WHERE bot_id = ?1 AND event_id = ?2)"""
+_TEMPLATE = """SELECT name, language, category, status, updated FROM templates
+ WHERE bot_id = ? AND name = ? AND language = ?"""
+_MESSAGE = "SELECT * FROM messages WHERE bot_id = ? AND message_id = ?"
+_BY_UPSTREAM_ID = "SELECT message_id FROM messages WHERE bot_id = ? AND upstream_id = ?"
+_BLACKLISTED = "SELECT EXISTS (SELECT 1 FROM blacklist WHERE bot_id = ? AND identity = ?)"
+
+
+def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
+    """Adds the rows that the work's `reads` name, unless the batch has them already.
+
+    Raises `InconsistentRecord` for one that cannot be read.
+    """
+    bot_id, reads = work.bot_id, work.reads
+
+    def missing(names: Iterable[Any], known: Any) -> list[tuple[str, Any]]:
+        return [key for name in names if (key := (bot_id, name)) not in known]
+
+    wanted = {each for identity in reads.identities for each in reach(identity).blocking}
+    for key in missing(wanted, loaded.clocks):
+        loaded.clocks[key] = clocks_of(connection, *key)
+    for event_key in missing(reads.event_ids, loaded.recorded):
+        loaded.recorded[event_key] = _exists(connection, _RECORDED, event_key)
+    for name, language in reads.templates:
+        if (bot_id, name, language) not in loaded.templates:
+            found = connection.execute(_TEMPLATE, (bot_id, name, language)).fetchone()
+            loaded.templates[bot_id, name, language] = rows.template(found) if found else None
+    messages = set(reads.messages)
+    for key in missing(reads.upstream_ids, loaded.upstream_ids):
+        found = connection.execute(_BY_UPSTREAM_ID, key).fetchone()
+        loaded.upstream_ids[key] = found[0] if found else None
+    messages |= {
+        message_id for u in reads.upstream_ids if (message_id := loaded.upstream_ids[bot_id, u])
+    }
+    for key in missing(messages, loaded.messages):
+        found = connection.execute(_MESSAGE, key).fetchone()
+        loaded.messages[key] = rows.message(found) if found else None
+    for key in missing(reads.blacklist, loaded.blacklist):
+        loaded.blacklist[key] = _exists(connection, _BLACKLISTED, key)
+
+
+def clocks_of(connection: sqlite3.Connection, bot_id: str, identity: str) -> Clocks:
+    """The identity's own clocks; blank if it is not known."""
+    found = connection.execute(_CLOCKS, (bot_id, identity)).fetchone()
+    return rows.clocks(found) if found else BLANK
+
+
+def _exists(connection: sqlite3.Connection, sql: str, key: tuple[Any, ...]) -> bool:
+    return bool(connection.execute(sql, key).fetchone()[0])
+
+
+def save(connection: sqlite3.Connection, writes: Writes) -> None:
+    """Writes each changed row once, and the events after them."""
+    _insert(connection, "REPLACE INTO identities", _clock_rows(writes.clocks))
+    _insert(
+        connection,
+        "INSERT INTO contact_messages",
+        [rows.event_row(b, e) for b, e in writes.events if e.claim.kind is Kind.MESSAGE],
+    )
+    _insert(
+        connection,
+        "INSERT INTO events",
+        [rows.event_row(b, e) for b, e in writes.events if e.claim.kind is not Kind.MESSAGE],
+    )
+    _insert(
+        connection,
+        "REPLACE INTO templates",
+        [rows.template_row(key[0], record) for key, record in writes.templates.items()],
+    )
+    _insert(
+        connection, "REPLACE INTO messages", list(map(rows.message_row, writes.messages.values()))
+    )
+    _insert(connection, "INSERT INTO callbacks", list(map(rows.callback_row, writes.callbacks)))
+    _insert(
+        connection,
+        "INSERT OR IGNORE INTO webhooks",
+        [(b, w.webhook_id, w.received, w.body, w.note) for b, w in writes.webhooks],
+    )
+    _save_blacklist(connection, writes.blacklist)
+
+
+def _clock_rows(changed: dict[Key, Clocks]) -> list[rows.Row]:
+    return [rows.clocks_row(key[0], key[1], clocks) for key, clocks in changed.items()]
+
+
+def _save_blacklist(connection: sqlite3.Connection, changed: dict[Key, bool]) -> None:
+    _insert(connection, "REPLACE INTO blacklist", [key for key, on in changed.items() if on])
+    connection.executemany(
+        "DELETE FROM blacklist WHERE bot_id = ? AND identity = ?",
+        [key for key, listed in changed.items() if not listed],
+    )
+
+
+def _insert(connection: sqlite3.Connection, into: str, values: Sequence[rows.Row]) -> None:
+    if values:
+        places = ", ".join("?" * len(values[0]))
+        connection.executemany(f"{into} VALUES ({places})", values)

@@ -1,0 +1,90 @@
+"""Opening the file, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from optin.domain.errors import StartupError, StoreUnavailable
+
+#: How long a statement waits for another process's lock before it gives up, in seconds.
+LOCK_TIMEOUT = 5.0
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit is on disk before it is acknowledged (R13)
+    "PRAGMA wal_autocheckpoint = 0",  # checkpoints run on a thread of their own
+    "PRAGMA cache_size = -65536",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with explicit transactions, usable from any one thread at a time.
+
+    Raises `StartupError` if the file cannot be opened or is no SQLite database.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as failed:
+        raise StartupError(f"The database {path} cannot be opened: {failed}.") from None
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """One writing transaction: committed at the end, rolled back if anything is raised.
+
+    It takes the write lock at once, so that what it reads cannot change before it writes.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """One reading transaction: every query in it sees the same instant."""
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns the driver's errors into `StoreUnavailable`: disk full, locked, damaged, closed."""
+    try:
+        yield
+    except sqlite3.Error as failed:
+        raise StoreUnavailable(f"The database did not answer: {failed}.") from failed
+
+
+def is_bad_data(failed: BaseException) -> bool:
+    """Whether a batch failed by what was in it, not by the store's state."""
+    return isinstance(
+        failed,
+        sqlite3.DataError
+        | sqlite3.IntegrityError
+        | sqlite3.InterfaceError
+        | sqlite3.ProgrammingError
+        | OverflowError
+        | UnicodeError
+        | ValueError
+        | TypeError,
+    )

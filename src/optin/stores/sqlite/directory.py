@@ -1,0 +1,179 @@
+"""Bots, settings and tokens on SQLite, and the copy of them that every process keeps.
+
+A counter in `meta` grows with every change. Each process compares it at least once a second and
+forgets its copy when it moved; a copy that could not be compared is not used (SPEC 8, R12).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from optin.domain.bots import SECRETS, Bot, Token
+from optin.domain.errors import Conflict, NotFound
+from optin.stores.seal import Seal
+from optin.stores.sqlite import rows
+
+#: How old the comparison may be when an answer is given from the copy, in seconds.
+FRESH = 0.5
+
+_BUMP = """INSERT INTO meta VALUES ('directory_version', '1')
+ ON CONFLICT (key) DO UPDATE SET value = value + 1"""
+
+
+class DirectoryCopy:
+    """What one process remembers of the directory, as of one version of it.
+
+    Only the thread of the connection that it is compared with changes it, so nothing that was read
+    before a change can slip in after the comparison that noticed the change.
+    """
+
+    def __init__(self) -> None:
+        self.bots: dict[str, Bot | None] = {}
+        self.tokens: dict[bytes, Token] = {}
+        self.version = -1
+        self._compared = float("-inf")
+
+    def is_fresh(self) -> bool:
+        """Whether it was compared recently enough to answer from."""
+        return time.monotonic() - self._compared < FRESH
+
+    def compare(self, connection: sqlite3.Connection) -> None:
+        """Forgets everything if the directory changed since."""
+        begun = time.monotonic()
+        found = version(connection)
+        if found != self.version:
+            self.bots, self.tokens = {}, {}
+            self.version = found
+        self._compared = begun
+
+    def look_up_bot(self, connection: sqlite3.Connection, seal: Seal, bot_id: str) -> Bot | None:
+        """The bot, remembered from now on."""
+        self.compare(connection)
+        found = bot(connection, seal, bot_id)
+        if found is not None:
+            self.bots[bot_id] = found
+        return found
+
+    def look_up_token(self, connection: sqlite3.Connection, digest: bytes) -> Token | None:
+        """The token, remembered from now on."""
+        self.compare(connection)
+        found = token(connection, digest)
+        if found is not None:
+            self.tokens[digest] = found
+        return found
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The directory's counter."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'directory_version'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def bot(connection: sqlite3.Connection, seal: Seal, bot_id: str) -> Bot | None:
+    """The bot with its secrets opened; None if there is none or it was removed."""
+    row = connection.execute(
+        "SELECT settings FROM bots WHERE bot_id = ? AND removed IS NULL", (bot_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    return Bot(bot_id, _opened(seal, bot_id, rows.from_json(row[0])))
+
+
+def bots(connection: sqlite3.Connection, seal: Seal) -> list[Bot]:
+    """All bots that were not removed, by id."""
+    found = connection.execute(
+        "SELECT bot_id, settings FROM bots WHERE removed IS NULL ORDER BY bot_id"
+    ).fetchall()
+    return [Bot(bot_id, _opened(seal, bot_id, rows.from_json(s))) for bot_id, s in found]
+
+
+def token(connection: sqlite3.Connection, digest: bytes) -> Token | None:
+    """The token; one of a removed bot is as good as revoked."""
+    row = connection.execute("SELECT * FROM tokens WHERE digest = ?", (digest,)).fetchone()
+    return rows.token(row) if row else None
+
+
+def tokens(connection: sqlite3.Connection, bot_id: str) -> list[Token]:
+    """The bot's tokens, oldest first."""
+    found = connection.execute(
+        "SELECT * FROM tokens WHERE bot_id = ? ORDER BY created, token_id", (bot_id,)
+    ).fetchall()
+    return list(map(rows.token, found))
+
+
+def add_bot(connection: sqlite3.Connection, seal: Seal, new: Bot, first: Token, now: int) -> None:
+    """Adds a bot with its first token."""
+    if connection.execute("SELECT 1 FROM bots WHERE bot_id = ?", (new.bot_id,)).fetchone():
+        raise Conflict(f"There is or was a bot with the id {new.bot_id}; it cannot be used again.")
+    settings = rows.to_json(_sealed(seal, new.bot_id, new.settings))
+    connection.execute("INSERT INTO bots VALUES (?, ?, ?, NULL)", (new.bot_id, settings, now))
+    add_token(connection, seal, replace(first, created=now))
+
+
+def put_settings(
+    connection: sqlite3.Connection, seal: Seal, bot_id: str, changes: Mapping[str, str]
+) -> Bot:
+    """Sets the given settings; "" takes one back to its default."""
+    known = _existing(connection, seal, bot_id)
+    merged = {**known.settings, **changes}
+    kept = {key: value for key, value in merged.items() if value}
+    settings = rows.to_json(_sealed(seal, bot_id, kept))
+    connection.execute("UPDATE bots SET settings = ? WHERE bot_id = ?", (settings, bot_id))
+    connection.execute(_BUMP)
+    return Bot(bot_id, kept)
+
+
+def remove_bot(connection: sqlite3.Connection, seal: Seal, bot_id: str, now: int) -> None:
+    """Ends the bot and its tokens. Its secrets go, its ledger stays."""
+    _existing(connection, seal, bot_id)
+    connection.execute("UPDATE bots SET removed = ?, settings = '' WHERE bot_id = ?", (now, bot_id))
+    connection.execute(
+        "UPDATE tokens SET revoked = ? WHERE bot_id = ? AND revoked IS NULL", (now, bot_id)
+    )
+    connection.execute(_BUMP)
+
+
+def add_token(connection: sqlite3.Connection, seal: Seal, new: Token) -> None:
+    """Adds a token to a bot that exists."""
+    _existing(connection, seal, new.bot_id)
+    scopes = ",".join(sorted(new.scopes))
+    connection.execute(
+        "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)",
+        (new.digest, new.bot_id, new.token_id, scopes, new.created, new.revoked),
+    )
+    connection.execute(_BUMP)
+
+
+def revoke_token(connection: sqlite3.Connection, bot_id: str, token_id: str, now: int) -> None:
+    """Kills the token; one that is dead already stays dead since then."""
+    changed = connection.execute(
+        "UPDATE tokens SET revoked = coalesce(revoked, ?) WHERE bot_id = ? AND token_id = ?",
+        (now, bot_id, token_id),
+    )
+    if not changed.rowcount:
+        raise NotFound(f"Bot {bot_id} has no token {token_id}.")
+    connection.execute(_BUMP)
+
+
+def _existing(connection: sqlite3.Connection, seal: Seal, bot_id: str) -> Bot:
+    known = bot(connection, seal, bot_id)
+    if known is None:
+        raise NotFound(f"There is no bot {bot_id}.")
+    return known
+
+
+def _sealed(seal: Seal, bot_id: str, settings: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: seal.seal(value, f"{bot_id}/{key}") if key in SECRETS and value else value
+        for key, value in settings.items()
+    }
+
+
+def _opened(seal: Seal, bot_id: str, settings: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: seal.open(value, f"{bot_id}/{key}") if key in SECRETS and value else value
+        for key, value in settings.items()
+    }

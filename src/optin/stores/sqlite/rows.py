@@ -1,0 +1,179 @@
+"""Values of the domain as rows, and back. The order of columns is that of the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from optin.domain.bots import Token
+from optin.domain.consent import BLANK, Clocks
+from optin.domain.decision import Basis, Reason
+from optin.domain.errors import InconsistentRecord
+from optin.domain.events import Claim, Event, Kind, Origin
+from optin.domain.messages import Category, MessageState
+from optin.domain.outbox import OutboxMessage, Stage
+from optin.ports.store import Callback, Template
+
+Row = Sequence[Any]
+
+_CLOCKS = len(BLANK) - 1
+
+
+def to_json(value: Any) -> str:
+    """JSON text; "" for an empty object, which is what most rows have."""
+    return msgspec.json.encode(value).decode() if value else ""
+
+
+def from_json(text: str) -> Any:
+    """What `to_json` was given. Raises `InconsistentRecord` if it is not JSON (R12)."""
+    if not text:
+        return {}
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise InconsistentRecord("A stored record is not readable.") from None
+
+
+def clocks_row(bot_id: str, identity: str, clocks: Clocks) -> Row:
+    """A row of `identities`."""
+    return (bot_id, identity, *clocks[:_CLOCKS], to_json(clocks.wordings))
+
+
+def clocks(row: Row) -> Clocks:
+    """The clocks of a row of `identities` (without bot id and identity)."""
+    wordings = from_json(row[_CLOCKS]) if row[_CLOCKS] else BLANK.wordings
+    return Clocks._make((*row[:_CLOCKS], wordings))
+
+
+def event_row(bot_id: str, event: Event) -> Row:
+    """A row of `events` or `contact_messages`."""
+    claim = event.claim
+    return (
+        bot_id,
+        claim.event_id,
+        claim.identity,
+        claim.kind.value,
+        claim.origin.value,
+        claim.at,
+        claim.unit,
+        event.effective,
+        event.recorded,
+        claim.source,
+        claim.actor,
+        int(claim.from_contact),
+        None if claim.categories is None else ",".join(sorted(claim.categories)),
+        claim.wording,
+        to_json(claim.evidence),
+        to_json(claim.context),
+    )
+
+
+def event(row: Row) -> Event:
+    """The event of a whole row."""
+    return Event(
+        Claim(
+            event_id=row[1],
+            identity=row[2],
+            kind=Kind(row[3]),
+            origin=Origin(row[4]),
+            at=row[5],
+            unit=row[6],
+            source=row[9],
+            actor=row[10],
+            from_contact=bool(row[11]),
+            categories=None if row[12] is None else frozenset(filter(None, row[12].split(","))),
+            wording=row[13],
+            evidence=from_json(row[14]),
+            context=from_json(row[15]),
+        ),
+        recorded=row[8],
+        effective=row[7],
+    )
+
+
+def message_row(message: OutboxMessage) -> Row:
+    """A row of `messages`."""
+    return (
+        message.bot_id,
+        message.message_id,
+        message.identity,
+        to_json(message.body),
+        message.category.value,
+        message.created,
+        message.expires,
+        message.due,
+        message.stage.value,
+        message.state.value,
+        message.details,
+        message.reason and message.reason.value,
+        message.basis and message.basis.value,
+        int(message.passed),
+        message.attempts,
+        message.claimant,
+        message.leased_until,
+        message.claimed,
+        message.upstream_id,
+        message.callback_url,
+    )
+
+
+def message(row: Row) -> OutboxMessage:
+    """The message of a whole row."""
+    bot_id, message_id, identity, body, category, created, expires, due, stage, state = row[:10]
+    return OutboxMessage(
+        bot_id,
+        message_id,
+        identity,
+        from_json(body),
+        Category(category),
+        created,
+        expires,
+        due,
+        Stage(stage),
+        MessageState(state),
+        row[10],
+        Reason(row[11]) if row[11] else None,
+        Basis(row[12]) if row[12] else None,
+        bool(row[13]),
+        *row[14:],
+    )
+
+
+def template(row: Row) -> Template:
+    """The record of a whole row of `templates`, without the bot id."""
+    name, language, category, status, updated = row
+    return Template(name, language, Category(category) if category else None, status, updated)
+
+
+def template_row(bot_id: str, record: Template) -> Row:
+    """A row of `templates`."""
+    category = record.category.value if record.category else None
+    return (bot_id, record.name, record.language, category, record.status, record.updated)
+
+
+def callback(row: Row) -> Callback:
+    """The callback of a whole row."""
+    return Callback(*row)
+
+
+def callback_row(owed: Callback) -> Row:
+    """A row of `callbacks`."""
+    return (
+        owed.bot_id,
+        owed.callback_id,
+        owed.url,
+        owed.body,
+        owed.created,
+        owed.due,
+        owed.attempts,
+        owed.leased_until,
+        owed.claimant,
+    )
+
+
+def token(row: Row) -> Token:
+    """The token of a whole row."""
+    digest, bot_id, token_id, scopes, created, revoked = row
+    return Token(digest, bot_id, token_id, frozenset(scopes.split(",")), created, revoked)

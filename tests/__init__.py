@@ -1,0 +1,1 @@
+"""The tests mirror `src/optin`; CONTRIBUTING.md says which folder holds what."""

@@ -1,0 +1,65 @@
+"""The stores that the contract is run on. A new store adds itself to `STORES`, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from optin.domain.bots import Bot
+from optin.ports.store import Store
+from optin.stores.sqlite import SQLiteStore
+from optin.stores.sqlite.migrate import migrate
+from tests.conftest import SEAL, first_token
+from tests.stores.works import BOT, OTHER_BOT
+
+#: Opens one more connection to the test's database, as another process would.
+Open = Callable[[], Awaitable[Store]]
+
+
+class Clock:
+    """The database's clock, where a test wants to set it. UTC µs."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+async def _sqlite(folder: Path, clock: Clock) -> Store:
+    path = folder / "contract.db"
+    migrate(path)
+    return await SQLiteStore.open(path, SEAL, clock=clock)
+
+
+STORES = {"sqlite": _sqlite}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=sorted(STORES))
+async def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> AsyncIterator[Open]:
+    stores: list[Store] = []
+
+    async def open_one() -> Store:
+        stores.append(await STORES[request.param](tmp_path, clock))
+        return stores[-1]
+
+    yield open_one
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+async def store(opened: Open) -> Store:
+    made = await opened()
+    for bot_id in (BOT, OTHER_BOT):
+        await made.add_bot(Bot(bot_id), first_token(bot_id))
+    return made

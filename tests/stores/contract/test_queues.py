@@ -1,0 +1,142 @@
+"""What every store promises of the outbox and of callbacks: leases, and nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from optin.domain.decision import Basis, Reason
+from optin.domain.messages import Category, MessageState
+from optin.domain.outbox import OutboxMessage, Stage
+from optin.ports.store import Callback, Reads, Store, Transaction
+from tests.stores.contract.conftest import Clock, Open
+from tests.stores.works import BOT, OTHER_BOT, WHO, Do
+
+SECOND = 1_000_000
+
+
+def message(message_id: str, clock: Clock, **more: Any) -> OutboxMessage:
+    return OutboxMessage(
+        bot_id=more.pop("bot_id", BOT),
+        message_id=message_id,
+        identity=WHO,
+        body={"type": "text", "text": "Ünïcode 👍"},
+        category=Category.SERVICE,
+        created=clock.now,
+        expires=clock.now + 3600 * SECOND,
+        due=more.pop("due", clock.now),
+        **more,
+    )
+
+
+def put(*messages: OutboxMessage) -> Do:
+    def run(tx: Transaction) -> None:
+        for each in messages:
+            tx.put_message(each)
+
+    return Do(run, bot_id=messages[0].bot_id)
+
+
+async def test_a_message_comes_back_whole(store: Store, clock: Clock) -> None:
+    """R7: what was judged, and why, is on record."""
+    sent = message(
+        "M1",
+        clock,
+        stage=Stage.SETTLED,
+        state=MessageState.NO_OPT_IN,
+        details="opted_out",
+        reason=Reason.OPTED_OUT,
+        basis=Basis.SESSION,
+        passed=False,
+        attempts=3,
+        claimant="w",
+        leased_until=5,
+        claimed=6,
+        upstream_id="wamid.1",
+        callback_url="http://127.0.0.1/x",
+    )
+    await store.commit(put(sent))
+    assert await store.message(BOT, "M1") == sent
+    assert await store.message(OTHER_BOT, "M1") is None
+    found = Do(lambda tx: tx.message_by_upstream_id("wamid.1"), Reads(upstream_ids=_one("wamid.1")))
+    assert await store.commit(found) == sent
+    assert await store.commit(replace(found, bot_id=OTHER_BOT)) is None
+
+
+def _one(value: str) -> frozenset[str]:
+    return frozenset({value})
+
+
+async def test_due_messages_are_leased_once(opened: Open, store: Store, clock: Clock) -> None:
+    """H8: two processes never hold one message; oldest due first; later ones wait."""
+    other = await opened()
+    await store.commit(put(*(message(f"M{n:03d}", clock, due=clock.now - n) for n in range(40))))
+    await store.commit(put(message("LATER", clock, due=clock.now + SECOND)))
+    leases = [s.lease_messages(f"w{n}", 30 * SECOND, 7) for n in range(4) for s in (store, other)]
+    taken = [m for _, messages in await asyncio.gather(*leases) for m in messages]
+    assert len(taken) == len({m.message_id for m in taken}) == 40
+    assert taken[0].due <= taken[-1].due
+    assert {m.leased_until for m in taken} == {clock.now + 30 * SECOND}
+    assert (await store.lease_messages("w", 30 * SECOND, 100))[1] == []
+
+
+async def test_a_lease_that_ran_out_is_taken_by_another(store: Store, clock: Clock) -> None:
+    """H8: a worker's death loses no message."""
+    await store.commit(put(message("M1", clock)))
+    await store.lease_messages("dead", 30 * SECOND, 10)
+    clock.now += 30 * SECOND
+    now, [again] = await store.lease_messages("alive", 30 * SECOND, 10)
+    assert now == clock.now
+    assert again.claimant == "alive"
+
+
+async def test_only_waiting_messages_of_living_bots_are_due(store: Store, clock: Clock) -> None:
+    """H8: claimed and settled ones are never handed out again, nor those of a removed bot."""
+    await store.commit(
+        put(message("C", clock, stage=Stage.CLAIMED), message("S", clock, stage=Stage.SETTLED))
+    )
+    await store.commit(put(message("R", clock, bot_id=OTHER_BOT)))
+    await store.remove_bot(OTHER_BOT)
+    assert (await store.lease_messages("w", SECOND, 10))[1] == []
+
+
+async def test_stale_messages_are_found(store: Store, clock: Clock) -> None:
+    """H8: outcomes that stay unknown, and messages that outlived their life."""
+    await store.commit(
+        put(
+            message("OLD", clock, stage=Stage.CLAIMED, claimed=clock.now - 10),
+            message("NEW", clock, stage=Stage.CLAIMED, claimed=clock.now),
+            message("WAITS", clock),
+        )
+    )
+    assert [m.message_id for m in await store.stale_messages(clock.now - 5, 10)] == ["OLD"]
+    clock.now += 3600 * SECOND
+    names = {m.message_id for m in await store.stale_messages(clock.now - 7200 * SECOND, 10)}
+    assert names == {"WAITS"}
+
+
+async def test_callbacks_are_leased_put_back_and_forgotten(
+    opened: Open, store: Store, clock: Clock
+) -> None:
+    """SPEC 4: one at a time, again when due, gone when done."""
+    other = await opened()
+    owed = [
+        Callback(BOT, f"C{n}", "http://127.0.0.1/", b'{"n":1}', clock.now, clock.now)
+        for n in range(3)
+    ]
+
+    def owe(tx: Transaction) -> None:
+        for callback in owed:
+            tx.put_callback(callback)
+
+    await store.commit(Do(owe))
+    _, mine = await store.lease_callbacks("a", 30 * SECOND, 2)
+    _, theirs = await other.lease_callbacks("b", 30 * SECOND, 10)
+    assert sorted(c.callback_id for c in mine + theirs) == ["C0", "C1", "C2"]
+    later = replace(mine[0], due=clock.now + 5 * SECOND, attempts=1, leased_until=0)
+    await store.put_callbacks([mine[1], theirs[0]], [later])
+    assert (await store.lease_callbacks("a", SECOND, 10))[1] == []
+    clock.now += 5 * SECOND
+    _, [again] = await other.lease_callbacks("b", SECOND, 10)
+    assert (again.callback_id, again.attempts, again.body) == (mine[0].callback_id, 1, b'{"n":1}')
