@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from optin.domain import consent
 from optin.domain.consent import BLANK
 from optin.domain.errors import FutureDated, InvalidInput, NotFound
 from optin.domain.events import Event, Kind, Origin
-from optin.ports.store import Reads, Store, Transaction
+from optin.ports.store import Reads, Store, Transaction, Work
 from tests.domain.histories import events
 from tests.stores.contract.conftest import Clock, Open
 from tests.stores.works import BOT, OTHER_BOT, WHO, Do, claim, record
@@ -63,10 +64,10 @@ async def test_a_failing_work_fails_alone_and_whole(store: Store) -> None:
         tx.record(claim(Kind.OPT_IN, "46700000001"))
         raise InvalidInput("no")
 
-    bad = Do(half, Reads(identities=frozenset({"46700000001"})))
-    good = [record(claim(Kind.OPT_IN, f"4670000001{n}")) for n in range(5)]
+    bad: Work[Any] = Do(half, Reads(identities=frozenset({"46700000001"})))
+    good: list[Work[Any]] = [record(claim(Kind.OPT_IN, f"4670000001{n}")) for n in range(5)]
     answers = await asyncio.gather(
-        *map(store.commit, [*good[:2], bad, *good[2:]]), return_exceptions=True
+        *(store.commit(w) for w in [*good[:2], bad, *good[2:]]), return_exceptions=True
     )
     assert isinstance(answers[2], InvalidInput)
     assert sum(isinstance(answer, list) for answer in answers) == 5
@@ -77,7 +78,7 @@ async def test_a_failing_work_fails_alone_and_whole(store: Store) -> None:
 
 async def test_data_that_the_database_refuses_fails_alone(store: Store) -> None:
     """Bad data never poisons a batch: the neighbours are committed."""
-    good = [record(claim(Kind.OPT_IN, f"4670000002{n}")) for n in range(4)]
+    good: list[Work[Any]] = [record(claim(Kind.OPT_IN, f"4670000002{n}")) for n in range(4)]
     event_id = claim(Kind.OPT_IN).event_id
     twice = claim(Kind.OPT_IN, "46700000030", event_id=event_id)
     await store.commit(record(twice))
@@ -85,9 +86,9 @@ async def test_data_that_the_database_refuses_fails_alone(store: Store) -> None:
     def again(tx: Transaction) -> None:
         tx.record(replace(twice, identity="46700000031"))
 
-    bad = Do(again, Reads(identities=frozenset({"46700000031"})))
+    bad: Work[Any] = Do(again, Reads(identities=frozenset({"46700000031"})))
     answers = await asyncio.gather(
-        *map(store.commit, [*good[:2], bad, *good[2:]]), return_exceptions=True
+        *(store.commit(w) for w in [*good[:2], bad, *good[2:]]), return_exceptions=True
     )
     assert isinstance(answers[2], Exception)
     assert sum(isinstance(answer, list) for answer in answers) == 4

@@ -74,9 +74,10 @@ async def test_due_messages_are_leased_once(opened: Open, store: Store, clock: C
     await store.commit(put(*(message(f"M{n:03d}", clock, due=clock.now - n) for n in range(40))))
     await store.commit(put(message("LATER", clock, due=clock.now + SECOND)))
     leases = [s.lease_messages(f"w{n}", 30 * SECOND, 7) for n in range(4) for s in (store, other)]
-    taken = [m for _, messages in await asyncio.gather(*leases) for m in messages]
+    leased = [messages for _, messages in await asyncio.gather(*leases)]
+    taken = [m for messages in leased for m in messages]
     assert len(taken) == len({m.message_id for m in taken}) == 40
-    assert taken[0].due <= taken[-1].due
+    assert all(ms == sorted(ms, key=lambda m: m.due) for ms in leased)
     assert {m.leased_until for m in taken} == {clock.now + 30 * SECOND}
     assert (await store.lease_messages("w", 30 * SECOND, 100))[1] == []
 

@@ -1,0 +1,169 @@
+"""The SQLite file itself: migrations, foreign and newer files, locks, a full disk, damage."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from optin.domain.bots import Bot
+from optin.domain.errors import InconsistentRecord, SchemaMismatch, StartupError, StoreUnavailable
+from optin.domain.events import Kind
+from optin.stores.seal import Seal
+from optin.stores.sqlite import SQLiteStore, connection
+from optin.stores.sqlite.migrate import is_empty, migrate, newest_version
+from tests.conftest import SEAL, OpenStore, first_token
+from tests.stores.works import BOT, OTHER_BOT, WHO, claim, record
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    """A new file goes from 0 to the newest version, an up-to-date one stays."""
+    path = tmp_path / "a.db"
+    assert is_empty(path)
+    assert migrate(path) == (0, newest_version())
+    assert migrate(path) == (newest_version(), newest_version())
+    assert not is_empty(path)
+
+
+async def test_processes_that_migrate_at_once_agree(tmp_path: Path) -> None:
+    """Several workers start on one empty file: one of them migrates, all of them go on."""
+    path = tmp_path / "a.db"
+    done = await asyncio.gather(*(asyncio.to_thread(migrate, path) for _ in range(6)))
+    assert {after for _, after in done} == {newest_version()}
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    """The sentence names both versions; nothing is changed."""
+    path = tmp_path / "a.db"
+    migrate(path)
+    with sqlite3.connect(path) as file:
+        file.execute("PRAGMA user_version = 999")
+    with pytest.raises(SchemaMismatch, match="schema 999"):
+        migrate(path)
+
+
+async def test_an_unmigrated_file_is_refused(tmp_path: Path) -> None:
+    """Opening does not migrate by itself; the sentence says what to do."""
+    with pytest.raises(SchemaMismatch, match="optin migrate"):
+        await SQLiteStore.open(tmp_path / "a.db", SEAL)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    """Its tables are left alone."""
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StartupError, match="another program"):
+        migrate(path)
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but long enough to be one" * 40])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    """One plain sentence, and the file stays as it was."""
+    path = tmp_path / "a.db"
+    path.write_bytes(content)
+    with pytest.raises(StartupError):
+        migrate(path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_is_not_there_is_a_plain_sentence(tmp_path: Path) -> None:
+    """A path that cannot be opened names itself."""
+    with pytest.raises(StartupError, match="cannot be opened"):
+        migrate(tmp_path / "missing" / "a.db")
+
+
+async def test_a_locked_file_is_unavailable_and_records_nothing(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    """R12: another process that never lets go; afterwards commits go on."""
+    blocker = sqlite3.connect(tmp_path / "optin.db", isolation_level=None)
+    await store._writer.run(lambda c: c.execute("PRAGMA busy_timeout = 100"))
+    blocker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        await store.commit(record(claim(Kind.OPT_IN)))
+    with pytest.raises(StoreUnavailable):
+        await store.ready()
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert (await store.histories(BOT, [WHO])).blocking[WHO] == []
+    await store.commit(record(claim(Kind.OPT_OUT)))
+    await store.ready()
+
+
+async def test_a_full_database_is_unavailable_and_records_nothing(store: SQLiteStore) -> None:
+    """R12: what does not fit is not reported as recorded, and what fitted is still there."""
+    await store.commit(record(claim(Kind.OPT_IN)))
+    pages = await store._writer.run(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    await store._writer.run(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    big = [claim(Kind.OPT_IN, f"4670{n:07d}", evidence={"x": "y" * 500}) for n in range(200)]
+    with pytest.raises(StoreUnavailable, match="full"):
+        await store.commit(record(*big))
+    assert (await store.histories(BOT, [WHO, "46700000000"])).blocking["46700000000"] == []
+    await store._writer.run(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
+    await store.commit(record(*big))
+
+
+async def test_one_bots_broken_record_stops_that_bot_alone(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    """R12: an unreadable record decides nothing, and takes no neighbour along."""
+    await store.commit(record(claim(Kind.OPT_IN)))
+    await store.commit(record(claim(Kind.OPT_IN), bot_id=OTHER_BOT))
+    with sqlite3.connect(tmp_path / "optin.db") as file:
+        file.execute("UPDATE identities SET wordings = '{' WHERE bot_id = ?", (BOT,))
+    answers: list[object] = await asyncio.gather(
+        store.commit(record(claim(Kind.OPT_IN))),
+        store.commit(record(claim(Kind.OPT_OUT), bot_id=OTHER_BOT)),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[0], InconsistentRecord)
+    assert isinstance(answers[1], list)
+    with pytest.raises(InconsistentRecord):
+        await store.read(BOT, [WHO])
+    assert (await store.read(OTHER_BOT, [WHO])).clocks
+
+
+async def test_secrets_are_encrypted_at_rest(open_store: OpenStore, tmp_path: Path) -> None:
+    """SPEC 8: the file never holds the text, and another key does not open it."""
+    store = await open_store()
+    await store.add_bot(Bot("b", {"meta.app_secret": "hush-hush"}), first_token("b"))
+    for name in ("optin.db", "optin.db-wal"):
+        assert b"hush-hush" not in (tmp_path / name).read_bytes()
+    other = await SQLiteStore.open(tmp_path / "optin.db", Seal(b"k" * 32))
+    with pytest.raises(InconsistentRecord):
+        await other.bot("b")
+    await other.close()
+
+
+async def log_after_steady_commits(folder: Path, long: int) -> int:
+    """The size of the write-ahead log after 5,000 commits without a pause, in bytes."""
+    path = folder / f"{long}.db"
+    migrate(path)
+    store = await SQLiteStore.open(path, SEAL)
+    store._checkpointer._EVERY, store._checkpointer._LONG = 0.02, long
+    await store.add_bot(Bot(BOT), first_token(BOT))
+    waiting = asyncio.Semaphore(16)
+
+    async def one(number: int) -> None:
+        async with waiting:
+            await store.commit(record(claim(Kind.OPT_IN, str(46700000000 + number * 7919 % 99991))))
+
+    await asyncio.gather(*map(one, range(5000)))
+    size = path.with_name(f"{path.name}-wal").stat().st_size
+    await store.close()
+    return size
+
+
+async def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
+    """Under steady commits the checkpointer makes room, and the log starts over."""
+    unbounded = await log_after_steady_commits(tmp_path, 10**9)
+    bounded = await log_after_steady_commits(tmp_path, 200)
+    assert bounded < unbounded / 2
+
+
+def test_waiting_for_a_lock_has_an_end() -> None:
+    """A request is answered 503 rather than never."""
+    assert 0 < connection.LOCK_TIMEOUT <= 10
