@@ -37,6 +37,10 @@ lint: .venv/.dev  ## style, types, floors
 .PHONY: check
 check: lint test  ## lint and test: what the CI runs
 
+.PHONY: bench
+bench: .venv/.dev  ## opt-ins a second beside an app that only parses (needs wrk)
+	@$(BIN)/python -m bench.optins
+
 .PHONY: lock
 lock:  ## renew requirements/ from pyproject.toml (UPGRADE=1: take newer versions)
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

@@ -88,9 +88,9 @@ def test_named_categories_stop_or_resume_marketing() -> None:
     assert consent.marketing_stopped(without)
     lifted = consent.fold([event("opt_in", 2, categories=frozenset({"marketing"}))], without)
     assert not consent.marketing_stopped(lifted)
-    assert consent.marketing_stopped(
-        consent.fold([event("provider_marketing_stop", 1)], lifted)
-    ), "the provider's stop is another clock"
+    assert consent.marketing_stopped(consent.fold([event("provider_marketing_stop", 1)], lifted)), (
+        "the provider's stop is another clock"
+    )
 
 
 def test_an_expired_opt_in_counts_as_none() -> None:

@@ -82,9 +82,7 @@ def test_an_allowed_decision_holds_until_its_end(
 
 
 @given(LIVES, CATEGORIES, st.integers(0, 2 * SESSION))
-def test_enforce_softens_only_what_it_says(
-    life: list[Event], category: Category, now: int
-) -> None:
+def test_enforce_softens_only_what_it_says(life: list[Event], category: Category, now: int) -> None:
     """R7: `opt_outs` lets pass only no_opt_in and session_required, and no marketing stop."""
     state = consent.fold(life)
     rule = decide(state, category, now)

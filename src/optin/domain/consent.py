@@ -14,7 +14,7 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from optin.domain.events import DAY, Event, Kind
+from optin.domain.events import DAY, LINKING, Event, Kind
 
 #: "Never happened": older than every date there is, and a plain 64-bit integer in every store.
 NEVER = -(2**62)
@@ -77,7 +77,7 @@ SIMPLE = Policy()
 def moved(event: Event) -> Clocks:
     """The clocks that this event alone gives."""
     at, claim = event.effective, event.claim
-    if at is None:
+    if at is None or claim.kind in LINKING:
         return BLANK
     match claim.kind:
         case Kind.OPT_IN:

@@ -17,7 +17,7 @@ DAY = 86_400 * SECOND
 
 
 class Kind(StrEnum):
-    """The kinds of event that move a clock (R2)."""
+    """The kinds of event: those that move a clock (R2), and those that link identities (R11)."""
 
     OPT_IN = "opt_in"
     OPT_OUT = "opt_out"
@@ -28,17 +28,22 @@ class Kind(StrEnum):
     MARKETING_RESUME = "marketing_resume"
     PROVIDER_MARKETING_STOP = "provider_marketing_stop"
     PROVIDER_MARKETING_RESUME = "provider_marketing_resume"
+    LINKED = "linked"
+    REPLACES = "replaces"
+    REPLACED = "replaced"
 
 
-#: Kinds that can only take something away. In doubt about time they count late, all others early.
-STOPS = frozenset(
-    {
-        Kind.OPT_OUT,
-        Kind.OPT_OUT_KEYWORD,
-        Kind.MARKETING_STOP,
-        Kind.PROVIDER_MARKETING_STOP,
-    }
-)
+#: Kinds that move links between identities instead of clocks (R11).
+LINKING = frozenset({Kind.LINKED, Kind.REPLACES, Kind.REPLACED})
+
+#: Kinds that can only take something away, or widen what blocks. In doubt about time they count
+#: late, all others early.
+STOPS = LINKING | {
+    Kind.OPT_OUT,
+    Kind.OPT_OUT_KEYWORD,
+    Kind.MARKETING_STOP,
+    Kind.PROVIDER_MARKETING_STOP,
+}
 
 
 class Origin(StrEnum):
@@ -61,6 +66,7 @@ class Claim:
     `categories`: only for an opt-in that was taken for named categories (R8).
     `evidence`: what the caller gave as proof; `context`: what we saw ourselves (ip, user agent,
     the provider's message id). `actor`: whose call it was: a token id, a user, "webhook", a job.
+    `others`: the identities that a linking kind speaks of, beside its own (R11).
     `wording`: SHA-256 (hex) of the wording that was shown, when there was one (R4).
     """
 
@@ -77,6 +83,7 @@ class Claim:
     from_contact: bool = False
     actor: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

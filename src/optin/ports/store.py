@@ -7,13 +7,15 @@ nothing was changed, unless it says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from optin.domain.bots import Bot, Token
 from optin.domain.consent import Clocks
 from optin.domain.events import Claim, Event
+from optin.domain.links import Links, State
 from optin.domain.messages import Category
 from optin.domain.outbox import OutboxMessage
 
@@ -63,6 +65,11 @@ class Callback:
     leased_until: int = 0
     claimant: str = ""
 
+    @property
+    def receiver(self) -> str:
+        """Who is waited for: host and port of the URL. One that hangs holds up no other."""
+        return urlsplit(self.url).netloc
+
 
 @dataclass(frozen=True, slots=True)
 class RawWebhook:
@@ -83,15 +90,20 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Histories:
-    """The events behind some identities: those of all of W, per identity asked about.
-
-    `blocking[i]` are the events of W of identity i, `allowing[i]` those of N (R11).
-    """
+class States:
+    """The own states of some identities, and of all that W reaches from them (R11)."""
 
     now: int
-    blocking: Mapping[str, Sequence[Event]] = field(default_factory=dict)
-    allowing: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    states: Mapping[str, State]
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """The own events of some identities, and of all that W reaches from them as links are known
+    now (R11): oldest effective time first, those without effect before all others."""
+
+    now: int
+    events: Mapping[str, Sequence[Event]]
 
 
 class Transaction(Protocol):
@@ -111,8 +123,11 @@ class Transaction(Protocol):
     def clocks(self, identity: str) -> Clocks:
         """The identity's own stored clocks; all `NEVER` if it is not known."""
 
+    def links(self, identity: str) -> Links:
+        """The identity's own stored links; `UNLINKED` if it has none."""
+
     def reading(self, identity: str) -> Clocks:
-        """The clocks that a decision about it reads: `consent.read` over W and N (R11)."""
+        """The clocks that a decision about it reads: `links.reading` over W and N (R11)."""
 
     def newest(self, identity: str) -> int:
         """The newest clock of every identity in W: what the live time must exceed (R3)."""
@@ -228,11 +243,11 @@ class Store(Directory, Protocol):
     async def read(self, bot_id: str, identities: Sequence[str]) -> Reading:
         """Joined clocks of the identities at one instant that lies after this call began (R6)."""
 
-    async def own_clocks(self, bot_id: str, identities: Sequence[str]) -> Reading:
-        """As `read`, but each identity's own clocks alone; all `NEVER` if unknown."""
+    async def states(self, bot_id: str, identities: Sequence[str]) -> States:
+        """As `read`, but the states themselves, each identity's own; `UNKNOWN` if unknown."""
 
     async def histories(self, bot_id: str, identities: Sequence[str]) -> Histories:
-        """All events of the identities and of those in W, oldest effective time first."""
+        """All events of the identities and of those in W."""
 
     async def templates(self, bot_id: str) -> list[Template]:
         """All template records, by name and language."""
@@ -244,12 +259,13 @@ class Store(Directory, Protocol):
         """One message as it stands."""
 
     async def lease_messages(
-        self, claimant: str, lease_for: int, limit: int
+        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
     ) -> tuple[int, list[OutboxMessage]]:
         """(now, up to `limit` waiting messages that are due and not leased), oldest due first.
 
         They are leased to `claimant` for `lease_for` µs, in one commit: no other worker gets them
-        meanwhile. Nothing to lease writes nothing. Bots that were removed are left out.
+        meanwhile. Nothing to lease writes nothing. Bots that were removed are left out, and those
+        in `without`: one with a long queue must not be in the way of the others.
         """
 
     async def stale_messages(self, claimed_before: int, limit: int) -> list[OutboxMessage]:
@@ -257,9 +273,9 @@ class Store(Directory, Protocol):
         outlived `expires`."""
 
     async def lease_callbacks(
-        self, claimant: str, lease_for: int, limit: int
+        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
     ) -> tuple[int, list[Callback]]:
-        """As `lease_messages`, for callbacks."""
+        """As `lease_messages`, for callbacks; `without` names receivers."""
 
     async def put_callbacks(self, done: Sequence[Callback], again: Sequence[Callback]) -> None:
         """Forgets the `done` ones and puts back those to try `again` (`due`, `attempts`)."""

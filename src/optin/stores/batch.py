@@ -12,12 +12,12 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optin.domain import consent
+from optin.domain import links
 from optin.domain.bots import Bot
 from optin.domain.consent import Clocks
 from optin.domain.errors import NotFound
 from optin.domain.events import Claim, Event
-from optin.domain.identities import reach
+from optin.domain.links import Links, State
 from optin.domain.outbox import OutboxMessage
 from optin.domain.times import effective_time, live_time
 from optin.ports.store import Callback, RawWebhook, Template, Work
@@ -27,10 +27,10 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class Rows:
-    """Rows by key, the bot id first. What was read and is not there is kept as None or BLANK."""
+    """Rows by key, the bot id first. What was read and is not there is kept as None or UNKNOWN."""
 
     bots: MutableMapping[str, Bot | None] = field(default_factory=dict)
-    clocks: MutableMapping[Key, Clocks] = field(default_factory=dict)
+    states: MutableMapping[Key, State] = field(default_factory=dict)
     recorded: MutableMapping[tuple[str, bytes], bool] = field(default_factory=dict)
     templates: MutableMapping[Key, Template | None] = field(default_factory=dict)
     messages: MutableMapping[Key, OutboxMessage | None] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Rows:
         """Rows that read through to these and keep their writes apart."""
         return Rows(
             self.bots,
-            ChainMap({}, self.clocks),
+            ChainMap({}, self.states),
             ChainMap({}, self.recorded),
             ChainMap({}, self.templates),
             ChainMap({}, self.messages),
@@ -55,7 +55,7 @@ class Writes:
     """What a batch has to write, besides the rows that changed. Everything in order."""
 
     events: list[tuple[str, Event]] = field(default_factory=list)
-    clocks: dict[Key, Clocks] = field(default_factory=dict)
+    states: dict[Key, State] = field(default_factory=dict)
     templates: dict[Key, Template] = field(default_factory=dict)
     messages: dict[Key, OutboxMessage] = field(default_factory=dict)
     blacklist: dict[Key, bool] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Batch:
         return answer
 
     def _take_over(self, draft: Draft) -> None:
-        for name in ("clocks", "recorded", "templates", "messages", "upstream_ids", "blacklist"):
+        for name in ("states", "recorded", "templates", "messages", "upstream_ids", "blacklist"):
             getattr(self.rows, name).update(getattr(draft.rows, name).maps[0])
         self.writes.take_over(draft.writes)
 
@@ -115,28 +115,33 @@ class Draft:
         return bot
 
     def clocks(self, identity: str) -> Clocks:
-        return self.rows.clocks[self._bot_id, identity]
+        return self._state(identity).clocks
+
+    def links(self, identity: str) -> Links:
+        return self._state(identity).links
 
     def reading(self, identity: str) -> Clocks:
-        who = reach(identity)
-        return consent.read(map(self.clocks, who.blocking), map(self.clocks, who.allowing))
+        return links.reading(identity, self._state)
 
     def newest(self, identity: str) -> int:
-        return max(consent.newest(self.clocks(each)) for each in reach(identity).blocking)
+        return links.newest(identity, self._state)
+
+    def _state(self, identity: str) -> State:
+        return self.rows.states[self._bot_id, identity]
 
     def is_recorded(self, event_id: bytes) -> bool:
         return self.rows.recorded[self._bot_id, event_id]
 
     def record(self, claim: Claim) -> Event:
-        before = self.clocks(claim.identity)
+        before = self._state(claim.identity)
         live = live_time(self.now, self.newest(claim.identity))
         event = Event(claim, self.now, effective_time(claim, self.now, live))
-        after = consent.join(before, consent.moved(event))
+        after = links.fold(before, event)
         self.rows.recorded[self._bot_id, claim.event_id] = True
         self.writes.events.append((self._bot_id, event))
         if after != before:
             key = (self._bot_id, claim.identity)
-            self.rows.clocks[key] = self.writes.clocks[key] = after
+            self.rows.states[key] = self.writes.states[key] = after
         return event
 
     def template(self, name: str, language: str) -> Template | None:

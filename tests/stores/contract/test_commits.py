@@ -21,7 +21,7 @@ from tests.stores.works import BOT, OTHER_BOT, WHO, Do, claim, record
 
 
 async def own(store: Store, identity: str = WHO, bot_id: str = BOT) -> consent.Clocks:
-    return (await store.own_clocks(bot_id, [identity])).clocks[identity]
+    return (await store.states(bot_id, [identity])).states[identity].clocks
 
 
 async def test_a_live_opt_in_is_stored_and_folded(store: Store, clock: Clock) -> None:
@@ -73,7 +73,7 @@ async def test_a_failing_work_fails_alone_and_whole(store: Store) -> None:
     assert sum(isinstance(answer, list) for answer in answers) == 5
     assert await own(store, "46700000001") == BLANK
     history = await store.histories(BOT, ["46700000001"])
-    assert history.blocking["46700000001"] == []
+    assert history.events["46700000001"] == []
 
 
 async def test_data_that_the_database_refuses_fails_alone(store: Store) -> None:
@@ -147,7 +147,7 @@ async def test_two_writers_on_one_contact_agree(opened: Open, store: Store) -> N
     answers = await asyncio.gather(*(s.commit(work) for s, work in works))
     times = [event.effective for [event] in answers]
     assert len(set(times)) == len(times)
-    history = (await other.histories(BOT, [WHO])).blocking[WHO]
+    history = (await other.histories(BOT, [WHO])).events[WHO]
     assert [e.effective for e in history] == sorted(times)
     assert consent.fold(history) == await own(store) == await own(other)
 
@@ -174,7 +174,7 @@ async def test_stored_state_is_the_fold_of_the_stored_ledger(
         for e in life
     ]
     recorded = [event for c in claims for event in await store.commit(record(c))]
-    history = (await store.histories(BOT, [who])).blocking[who]
+    history = (await store.histories(BOT, [who])).events[who]
     assert {e.claim.event_id: e for e in history} == {e.claim.event_id: e for e in recorded}
     assert consent.fold(history) == consent.fold(recorded) == await own(store, who)
 

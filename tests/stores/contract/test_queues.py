@@ -102,6 +102,23 @@ async def test_only_waiting_messages_of_living_bots_are_due(store: Store, clock:
     assert (await store.lease_messages("w", SECOND, 10))[1] == []
 
 
+async def test_busy_bots_and_receivers_are_left_out(store: Store, clock: Clock) -> None:
+    """One with a long queue is in nobody's way: others are leased, it keeps its place."""
+    for bot_id in (BOT, OTHER_BOT):
+        await store.commit(put(*(message(f"M{n}", clock, bot_id=bot_id) for n in range(3))))
+    _, leased = await store.lease_messages("w", SECOND, 10, without={BOT})
+    assert {m.bot_id for m in leased} == {OTHER_BOT}
+
+    def owe(tx: Transaction) -> None:
+        for number, host in enumerate(("a.example", "b.example:81")):
+            url = f"http://{host}/x"
+            tx.put_callback(Callback(BOT, f"C{number}", url, b"{}", clock.now, clock.now))
+
+    await store.commit(Do(owe))
+    _, [owed] = await store.lease_callbacks("w", SECOND, 10, without=["b.example:81"])
+    assert owed.receiver == "a.example"
+
+
 async def test_stale_messages_are_found(store: Store, clock: Clock) -> None:
     """H8: outcomes that stay unknown, and messages that outlived their life."""
     await store.commit(

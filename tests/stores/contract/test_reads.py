@@ -73,7 +73,7 @@ async def test_history_keeps_every_member(store: Store, clock: Clock) -> None:
         context={"ip": "192.0.2.1"},
     )
     await store.commit(record(claim(Kind.OPT_OUT), given, claim(Kind.MESSAGE)))
-    history = (await store.histories(BOT, [WHO])).allowing[WHO]
+    history = (await store.histories(BOT, [WHO])).events[WHO]
     assert [e.claim.kind for e in history] == [Kind.OPT_IN, Kind.OPT_OUT, Kind.MESSAGE]
     assert history[0].claim == given
 

@@ -88,7 +88,7 @@ async def test_a_locked_file_is_unavailable_and_records_nothing(
         await store.ready()
     blocker.execute("ROLLBACK")
     blocker.close()
-    assert (await store.histories(BOT, [WHO])).blocking[WHO] == []
+    assert (await store.histories(BOT, [WHO])).events[WHO] == []
     await store.commit(record(claim(Kind.OPT_OUT)))
     await store.ready()
 
@@ -101,7 +101,7 @@ async def test_a_full_database_is_unavailable_and_records_nothing(store: SQLiteS
     big = [claim(Kind.OPT_IN, f"4670{n:07d}", evidence={"x": "y" * 500}) for n in range(200)]
     with pytest.raises(StoreUnavailable, match="full"):
         await store.commit(record(*big))
-    assert (await store.histories(BOT, [WHO, "46700000000"])).blocking["46700000000"] == []
+    assert (await store.histories(BOT, [WHO, "46700000000"])).events["46700000000"] == []
     await store._writer.run(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
     await store.commit(record(*big))
 

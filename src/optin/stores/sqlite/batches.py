@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Any
 
-from optin.domain.consent import BLANK, Clocks
 from optin.domain.events import Kind
-from optin.domain.identities import reach
+from optin.domain.links import UNKNOWN, State, neighbours
 from optin.ports.store import Work
 from optin.stores.batch import Key, Rows, Writes
 from optin.stores.sqlite import rows
 
-_CLOCKS = """SELECT opt_in, opt_in_with_evidence, start_word, opt_out_keyword, opt_out_other,
+_STATE = """SELECT opt_in, opt_in_with_evidence, start_word, opt_out_keyword, opt_out_other,
  opt_out_from_contact, message, provider_marketing_stop, provider_marketing_resume,
- marketing_stop, marketing_resume, wordings
+ marketing_stop, marketing_resume, wordings, links
  FROM identities WHERE bot_id = ? AND identity = ?"""
 _RECORDED = """SELECT EXISTS (SELECT 1 FROM events WHERE bot_id = ?1 AND event_id = ?2)
  OR EXISTS (SELECT 1 FROM contact_messages WHERE bot_id = ?1 AND event_id = ?2)"""
@@ -36,9 +35,7 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
     def missing(names: Iterable[Any], known: Any) -> list[tuple[str, Any]]:
         return [key for name in names if (key := (bot_id, name)) not in known]
 
-    wanted = {each for identity in reads.identities for each in reach(identity).blocking}
-    for key in missing(wanted, loaded.clocks):
-        loaded.clocks[key] = clocks_of(connection, *key)
+    _load_states(connection, loaded.states, bot_id, reads.identities)
     for event_key in missing(reads.event_ids, loaded.recorded):
         loaded.recorded[event_key] = _exists(connection, _RECORDED, event_key)
     for name, language in reads.templates:
@@ -59,10 +56,36 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
         loaded.blacklist[key] = _exists(connection, _BLACKLISTED, key)
 
 
-def clocks_of(connection: sqlite3.Connection, bot_id: str, identity: str) -> Clocks:
-    """The identity's own clocks; blank if it is not known."""
-    found = connection.execute(_CLOCKS, (bot_id, identity)).fetchone()
-    return rows.clocks(found) if found else BLANK
+def _load_states(
+    connection: sqlite3.Connection,
+    loaded: MutableMapping[Key, State],
+    bot_id: str,
+    identities: Iterable[str],
+) -> None:
+    """Adds the states of the identities and of all that W reaches from them (R11)."""
+    waiting, seen = set(identities), set[str]()
+    while waiting:
+        identity = waiting.pop()
+        seen.add(identity)
+        key = (bot_id, identity)
+        if key not in loaded:
+            loaded[key] = state_of(connection, bot_id, identity)
+        waiting |= neighbours(identity, loaded[key].links) - seen
+
+
+def states_of(
+    connection: sqlite3.Connection, bot_id: str, identities: Iterable[str]
+) -> dict[str, State]:
+    """The states of the identities and of all that W reaches from them (R11)."""
+    loaded: dict[Key, State] = {}
+    _load_states(connection, loaded, bot_id, identities)
+    return {key[1]: state for key, state in loaded.items()}
+
+
+def state_of(connection: sqlite3.Connection, bot_id: str, identity: str) -> State:
+    """The identity's own state; `UNKNOWN` if it is not known."""
+    found = connection.execute(_STATE, (bot_id, identity)).fetchone()
+    return rows.state(found) if found else UNKNOWN
 
 
 def _exists(connection: sqlite3.Connection, sql: str, key: tuple[Any, ...]) -> bool:
@@ -71,7 +94,7 @@ def _exists(connection: sqlite3.Connection, sql: str, key: tuple[Any, ...]) -> b
 
 def save(connection: sqlite3.Connection, writes: Writes) -> None:
     """Writes each changed row once, and the events after them."""
-    _insert(connection, "REPLACE INTO identities", _clock_rows(writes.clocks))
+    _insert(connection, "REPLACE INTO identities", _state_rows(writes.states))
     _insert(
         connection,
         "INSERT INTO contact_messages",
@@ -99,8 +122,8 @@ def save(connection: sqlite3.Connection, writes: Writes) -> None:
     _save_blacklist(connection, writes.blacklist)
 
 
-def _clock_rows(changed: dict[Key, Clocks]) -> list[rows.Row]:
-    return [rows.clocks_row(key[0], key[1], clocks) for key, clocks in changed.items()]
+def _state_rows(changed: dict[Key, State]) -> list[rows.Row]:
+    return [rows.state_row(key[0], key[1], state) for key, state in changed.items()]
 
 
 def _save_blacklist(connection: sqlite3.Connection, changed: dict[Key, bool]) -> None:

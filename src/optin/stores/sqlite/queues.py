@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from optin.domain.outbox import OutboxMessage
 from optin.ports.store import Callback
@@ -13,6 +15,7 @@ from optin.stores.sqlite.connection import transaction
 _DUE_MESSAGES = """SELECT bot_id, message_id FROM messages
  WHERE stage = 'waiting' AND due <= ?1 AND leased_until <= ?1
  AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL)
+ AND bot_id NOT IN (SELECT value FROM json_each(?3))
  ORDER BY due LIMIT ?2"""
 _LEASE_MESSAGE = """UPDATE messages SET claimant = ?, leased_until = ?
  WHERE bot_id = ? AND message_id = ? RETURNING *"""
@@ -22,36 +25,40 @@ _STALE = """SELECT * FROM (SELECT * FROM messages WHERE stage = 'claimed' AND cl
  AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) LIMIT ?3) LIMIT ?3"""
 _DUE_CALLBACKS = """SELECT bot_id, callback_id FROM callbacks
  WHERE due <= ?1 AND leased_until <= ?1
- AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) ORDER BY due LIMIT ?2"""
+ AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL)
+ AND receiver NOT IN (SELECT value FROM json_each(?3))
+ ORDER BY due LIMIT ?2"""
 _LEASE_CALLBACK = """UPDATE callbacks SET claimant = ?, leased_until = ?
  WHERE bot_id = ? AND callback_id = ? RETURNING *"""
 
 
-def lease_messages(
-    connection: sqlite3.Connection, now: int, claimant: str, until: int, limit: int
-) -> list[OutboxMessage]:
-    """Due messages, leased in one commit. Looks before it writes: an idle outbox costs no fsync."""
-    leased = _lease(connection, _DUE_MESSAGES, _LEASE_MESSAGE, (now, limit), (claimant, until))
-    return list(map(rows.message, leased))
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What is asked of a queue: see `Store.lease_messages`. Times in UTC µs."""
+
+    now: int
+    until: int
+    claimant: str
+    limit: int
+    without: Collection[str]
 
 
-def lease_callbacks(
-    connection: sqlite3.Connection, now: int, claimant: str, until: int, limit: int
-) -> list[Callback]:
+def lease_messages(connection: sqlite3.Connection, asked: Lease) -> list[OutboxMessage]:
+    """Due messages, leased in one commit."""
+    return list(map(rows.message, _lease(connection, _DUE_MESSAGES, _LEASE_MESSAGE, asked)))
+
+
+def lease_callbacks(connection: sqlite3.Connection, asked: Lease) -> list[Callback]:
     """Due callbacks, leased in one commit."""
-    leased = _lease(connection, _DUE_CALLBACKS, _LEASE_CALLBACK, (now, limit), (claimant, until))
-    return list(map(rows.callback, leased))
+    return list(map(rows.callback, _lease(connection, _DUE_CALLBACKS, _LEASE_CALLBACK, asked)))
 
 
-def _lease(
-    connection: sqlite3.Connection,
-    due: str,
-    lease: str,
-    which: tuple[int, int],
-    to: tuple[str, int],
-) -> list[rows.Row]:
+def _lease(connection: sqlite3.Connection, due: str, lease: str, asked: Lease) -> list[rows.Row]:
+    """Looks before it writes: an idle queue costs no fsync."""
+    which = (asked.now, asked.limit, json.dumps(list(asked.without)))
     if not connection.execute(due, which).fetchone():
         return []
+    to = (asked.claimant, asked.until)
     with transaction(connection):
         keys = connection.execute(due, which).fetchall()
         return [connection.execute(lease, (*to, *key)).fetchone() for key in keys]

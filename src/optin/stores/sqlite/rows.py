@@ -12,6 +12,7 @@ from optin.domain.consent import BLANK, Clocks
 from optin.domain.decision import Basis, Reason
 from optin.domain.errors import InconsistentRecord
 from optin.domain.events import Claim, Event, Kind, Origin
+from optin.domain.links import UNLINKED, Links, State
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage, Stage
 from optin.ports.store import Callback, Template
@@ -36,15 +37,34 @@ def from_json(text: str) -> Any:
         raise InconsistentRecord("A stored record is not readable.") from None
 
 
-def clocks_row(bot_id: str, identity: str, clocks: Clocks) -> Row:
+def state_row(bot_id: str, identity: str, state: State) -> Row:
     """A row of `identities`."""
-    return (bot_id, identity, *clocks[:_CLOCKS], to_json(clocks.wordings))
+    clocks = state.clocks
+    return (
+        bot_id,
+        identity,
+        *clocks[:_CLOCKS],
+        to_json(clocks.wordings),
+        _links_text(state.links),
+    )
 
 
-def clocks(row: Row) -> Clocks:
-    """The clocks of a row of `identities` (without bot id and identity)."""
+def state(row: Row) -> State:
+    """The state in a row of `identities` (without bot id and identity)."""
     wordings = from_json(row[_CLOCKS]) if row[_CLOCKS] else BLANK.wordings
-    return Clocks._make((*row[:_CLOCKS], wordings))
+    links = _links(row[_CLOCKS + 1]) if row[_CLOCKS + 1] else UNLINKED
+    return State(Clocks._make((*row[:_CLOCKS], wordings)), links)
+
+
+def _links_text(links: Links) -> str:
+    if links == UNLINKED:
+        return ""
+    return to_json([dict(links.peers), sorted(links.former), links.cutoff])
+
+
+def _links(text: str) -> Links:
+    peers, former, cutoff = from_json(text)
+    return Links(peers, frozenset(former), cutoff)
 
 
 def event_row(bot_id: str, event: Event) -> Row:
@@ -67,6 +87,7 @@ def event_row(bot_id: str, event: Event) -> Row:
         claim.wording,
         to_json(claim.evidence),
         to_json(claim.context),
+        to_json(claim.others),
     )
 
 
@@ -87,6 +108,7 @@ def event(row: Row) -> Event:
             wording=row[13],
             evidence=from_json(row[14]),
             context=from_json(row[15]),
+            others=tuple(from_json(row[16])),
         ),
         recorded=row[8],
         effective=row[7],
@@ -155,7 +177,7 @@ def template_row(bot_id: str, record: Template) -> Row:
 
 def callback(row: Row) -> Callback:
     """The callback of a whole row."""
-    return Callback(*row)
+    return Callback(*row[:9])
 
 
 def callback_row(owed: Callback) -> Row:
@@ -170,6 +192,7 @@ def callback_row(owed: Callback) -> Row:
         owed.attempts,
         owed.leased_until,
         owed.claimant,
+        owed.receiver,
     )
 
 

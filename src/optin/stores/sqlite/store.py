@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from optin.domain import consent
+from optin.domain import links
+from optin.domain.consent import Clocks
 from optin.domain.errors import InconsistentRecord, SchemaMismatch, StoreUnavailable
 from optin.domain.events import Event
-from optin.domain.identities import reach
 from optin.domain.outbox import OutboxMessage
-from optin.ports.store import Callback, Histories, Reading, Template, Work
+from optin.ports.store import Callback, Histories, Reading, States, Template, Work
 from optin.stores.batch import Batch, Rows
 from optin.stores.committer import Committer
 from optin.stores.seal import Seal
@@ -127,27 +127,19 @@ class SQLiteStore(SQLiteDirectory):
     ) -> list[Reading]:
         with snapshot(connection):
             return [
-                Reading(self._clock(), {i: _joined(connection, bot_id, i) for i in identities})
+                Reading(self._clock(), _readings(connection, bot_id, identities))
                 for bot_id, identities in wanted
             ]
 
-    async def own_clocks(self, bot_id: str, identities: Sequence[str]) -> Reading:
-        def work(connection: sqlite3.Connection) -> Reading:
-            found = {i: batches.clocks_of(connection, bot_id, i) for i in identities}
-            return Reading(self._clock(), found)
-
-        return await self._read(work)
+    async def states(self, bot_id: str, identities: Sequence[str]) -> States:
+        return await self._read(
+            lambda c: States(self._clock(), batches.states_of(c, bot_id, identities))
+        )
 
     async def histories(self, bot_id: str, identities: Sequence[str]) -> Histories:
         def work(connection: sqlite3.Connection) -> Histories:
-            who = {identity: reach(identity) for identity in identities}
-            every = {i for each in who.values() for i in each.blocking}
-            events = {i: _events(connection, bot_id, i) for i in every}
-            return Histories(
-                self._clock(),
-                {i: _merged(events, each.blocking) for i, each in who.items()},
-                {i: _merged(events, each.allowing) for i, each in who.items()},
-            )
+            everybody = batches.states_of(connection, bot_id, identities)
+            return Histories(self._clock(), {i: _events(connection, bot_id, i) for i in everybody})
 
         return await self._read(work)
 
@@ -187,14 +179,10 @@ class SQLiteStore(SQLiteDirectory):
     # Queues
 
     async def lease_messages(
-        self, claimant: str, lease_for: int, limit: int
+        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
     ) -> tuple[int, list[OutboxMessage]]:
-        def work(connection: sqlite3.Connection) -> tuple[int, list[OutboxMessage]]:
-            now = self._clock()
-            until = now + lease_for
-            return now, queues.lease_messages(connection, now, claimant, until, limit)
-
-        return await self._writer.run(work)
+        asked = self._lease(claimant, lease_for, limit, without)
+        return asked.now, await self._writer.run(lambda c: queues.lease_messages(c, asked))
 
     async def stale_messages(self, claimed_before: int, limit: int) -> list[OutboxMessage]:
         return await self._reader.run(
@@ -202,14 +190,16 @@ class SQLiteStore(SQLiteDirectory):
         )
 
     async def lease_callbacks(
-        self, claimant: str, lease_for: int, limit: int
+        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
     ) -> tuple[int, list[Callback]]:
-        def work(connection: sqlite3.Connection) -> tuple[int, list[Callback]]:
-            now = self._clock()
-            until = now + lease_for
-            return now, queues.lease_callbacks(connection, now, claimant, until, limit)
+        asked = self._lease(claimant, lease_for, limit, without)
+        return asked.now, await self._writer.run(lambda c: queues.lease_callbacks(c, asked))
 
-        return await self._writer.run(work)
+    def _lease(
+        self, claimant: str, lease_for: int, limit: int, without: Collection[str]
+    ) -> queues.Lease:
+        now = self._clock()
+        return queues.Lease(now, now + lease_for, claimant, limit, without)
 
     async def put_callbacks(self, done: Sequence[Callback], again: Sequence[Callback]) -> None:
         await self._writer.run(lambda c: queues.put_callbacks(c, done, again))
@@ -227,16 +217,12 @@ class SQLiteStore(SQLiteDirectory):
         return self._clock()
 
 
-def _joined(connection: sqlite3.Connection, bot_id: str, identity: str) -> consent.Clocks:
-    who = reach(identity)
-    own = {i: batches.clocks_of(connection, bot_id, i) for i in who.blocking}
-    return consent.read(own.values(), [own[i] for i in who.allowing])
+def _readings(
+    connection: sqlite3.Connection, bot_id: str, identities: Sequence[str]
+) -> dict[str, Clocks]:
+    states = batches.states_of(connection, bot_id, identities)
+    return {i: links.reading(i, states.__getitem__) for i in identities}
 
 
 def _events(connection: sqlite3.Connection, bot_id: str, identity: str) -> list[Event]:
     return list(map(rows.event, connection.execute(_EVENTS, (bot_id, identity)).fetchall()))
-
-
-def _merged(events: Mapping[str, list[Event]], identities: frozenset[str]) -> list[Event]:
-    every = [event for identity in identities for event in events[identity]]
-    return sorted(every, key=lambda e: (e.effective or 0, e.recorded, e.claim.event_id))

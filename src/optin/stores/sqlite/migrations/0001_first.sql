@@ -39,6 +39,7 @@ CREATE TABLE identities (
     marketing_stop            INTEGER NOT NULL,
     marketing_resume          INTEGER NOT NULL,
     wordings                  TEXT NOT NULL,
+    links                     TEXT NOT NULL,
     PRIMARY KEY (bot_id, identity)
 ) STRICT, WITHOUT ROWID;
 
@@ -60,6 +61,7 @@ CREATE TABLE events (
     wording      TEXT,
     evidence     TEXT NOT NULL,
     context      TEXT NOT NULL,
+    others       TEXT NOT NULL,
     PRIMARY KEY (bot_id, event_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_by_identity ON events (bot_id, identity, effective);
@@ -83,6 +85,7 @@ CREATE TABLE contact_messages (
     wording      TEXT,
     evidence     TEXT NOT NULL,
     context      TEXT NOT NULL,
+    others       TEXT NOT NULL,
     PRIMARY KEY (bot_id, event_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX contact_messages_by_identity ON contact_messages (bot_id, identity, effective);
@@ -136,6 +139,7 @@ CREATE TABLE callbacks (
     attempts     INTEGER NOT NULL,
     leased_until INTEGER NOT NULL,
     claimant     TEXT NOT NULL,
+    receiver     TEXT NOT NULL,
     PRIMARY KEY (bot_id, callback_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX callbacks_due ON callbacks (due);

@@ -1,0 +1,1 @@
+"""Speed: both sides of each comparison run in one go."""

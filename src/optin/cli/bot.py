@@ -1,0 +1,147 @@
+"""`optin bot`: bots and their settings."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from optin.cli.bot_token import token
+from optin.cli.options import DATABASE, JSON, checked_id, with_store
+from optin.cli.output import print_json, print_table
+from optin.cli.setting_values import read_values
+from optin.domain.bots import SECRETS, SETTINGS, Bot, checked_settings
+from optin.domain.errors import InvalidInput
+from optin.wiring.making import manage_bots
+
+_ID = click.argument("bot_id", metavar="ID", callback=checked_id)
+_SET = click.option(
+    "--set",
+    "given",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A setting; KEY=@FILE reads its value from a file, KEY=- from standard input.",
+)
+
+
+@click.group()
+def bot() -> None:
+    """Add bots, change their settings and tokens."""
+
+
+bot.add_command(token)
+
+
+@bot.command()
+@_ID
+@click.option("--region", help="Region the bot lives in; the same as --set region=...")
+@click.option("--name", help="Name for people; the same as --set name=...")
+@_SET
+@DATABASE
+@JSON
+def add(
+    bot_id: str,
+    region: str | None,
+    name: str | None,
+    given: tuple[str, ...],
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Add a bot and print its token, once."""
+    named = {k: v for k, v in (("region", region), ("name", name)) if v is not None}
+    settings = checked_settings({**named, **read_values(given)})
+    made, fresh = with_store(
+        database, lambda store: manage_bots(store).add(bot_id, settings), create=True
+    )
+    if as_json:
+        print_json({**_brief(made), "token": fresh.text, "token_id": fresh.token.token_id})
+    else:
+        print(f"Bot {made.bot_id} is there. Its token, which is not shown again:\n{fresh.text}")
+
+
+@bot.command("list")
+@DATABASE
+@JSON
+def list_(database: str | None, as_json: bool) -> None:
+    """List all bots."""
+    found = [_brief(each) for each in with_store(database, lambda s: manage_bots(s).bots())]
+    if as_json:
+        print_json({"bots": found})
+    elif found:
+        print_table(("ID", "REGION", "UPSTREAM", "NAME"), [_columns(each) for each in found])
+    else:
+        print("There are no bots yet: `optin bot add ID` adds one.")
+
+
+@bot.command()
+@_ID
+@DATABASE
+@JSON
+def show(bot_id: str, database: str | None, as_json: bool) -> None:
+    """Show a bot's settings; of secrets, only whether they are set."""
+    found = with_store(database, lambda store: manage_bots(store).bot(bot_id))
+    _print_settings(found, as_json)
+
+
+@bot.command("set")
+@_ID
+@click.argument("values", metavar="[KEY=VALUE]...", nargs=-1)
+@_SET
+@DATABASE
+@JSON
+def set_(
+    bot_id: str,
+    values: tuple[str, ...],
+    given: tuple[str, ...],
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Change settings; KEY= takes one back to its default."""
+    changes = read_values((*values, *given))
+    if not changes:
+        raise InvalidInput("Name at least one setting, as KEY=VALUE.")
+    changed = with_store(database, lambda store: manage_bots(store).change(bot_id, changes))
+    if as_json:
+        _print_settings(changed, as_json)
+    else:
+        print(f"Bot {bot_id}: {', '.join(changes)} changed.")
+
+
+@bot.command()
+@_ID
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@DATABASE
+@JSON
+def remove(bot_id: str, yes: bool, database: str | None, as_json: bool) -> None:
+    """End a bot for good: its id can not be used again. Its ledger stays as proof."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"End bot {bot_id} for good?", abort=True, err=True)
+    with_store(database, lambda store: manage_bots(store).remove(bot_id))
+    if as_json:
+        print_json({"id": bot_id, "removed": True})
+    else:
+        print(f"Bot {bot_id} is ended; its tokens are dead.")
+
+
+def _brief(each: Bot) -> dict[str, str]:
+    names = ("region", "name", "upstream")
+    return {"id": each.bot_id, **{name: each.value(name) for name in names}}
+
+
+def _columns(brief: dict[str, str]) -> tuple[str, ...]:
+    return (brief["id"], brief["region"] or "-", brief["upstream"], brief["name"])
+
+
+def _print_settings(of: Bot, as_json: bool) -> None:
+    shown = {key: _shown(of, key) for key in SETTINGS}
+    if as_json:
+        print_json({**_brief(of), "settings": shown})
+    else:
+        print_table(("SETTING", "VALUE"), list(shown.items()))
+
+
+def _shown(of: Bot, key: str) -> str:
+    """The setting's value as it may be seen."""
+    if key in SECRETS:
+        return "set" if of.value(key) else ""
+    return of.value(key)

@@ -1,0 +1,72 @@
+"""`optin template`: the records that say which category a template is of (H9)."""
+
+from __future__ import annotations
+
+import click
+
+from optin.cli.options import BOT, DATABASE, JSON, with_store
+from optin.cli.output import print_json, print_table, shown_time
+from optin.ports.store import Template
+from optin.usecases.manage_templates import ManageTemplates
+
+
+@click.group()
+def template() -> None:
+    """List and set a bot's template records.
+
+    A template without a record is treated as marketing.
+    """
+
+
+@template.command("list")
+@BOT
+@DATABASE
+@JSON
+def list_(bot_id: str, database: str | None, as_json: bool) -> None:
+    """List the template records of a bot."""
+    found = with_store(database, lambda store: ManageTemplates(store).templates(bot_id))
+    if as_json:
+        print_json({"templates": list(map(_as_json, found))})
+    elif found:
+        rows = [(t.name, t.language, t.category or "unknown", t.status) for t in found]
+        print_table(("NAME", "LANGUAGE", "CATEGORY", "STATUS"), rows)
+    else:
+        print(f"Bot {bot_id} has no template records: all its templates are taken as marketing.")
+
+
+@template.command("set")
+@BOT
+@click.argument("name")
+@click.argument("language")
+@click.argument("category", metavar="marketing|utility|authentication")
+@click.option("--status", default="", help="What the provider says of it, such as APPROVED.")
+@DATABASE
+@JSON
+def set_(
+    bot_id: str,
+    name: str,
+    language: str,
+    category: str,
+    status: str,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Add or replace the record of one template."""
+    stored = with_store(
+        database,
+        lambda store: ManageTemplates(store).put(bot_id, name, language, category, status),
+    )
+    if as_json:
+        print_json(_as_json(stored))
+    else:
+        print(f"{stored.name} ({stored.language}) is {stored.category}.")
+
+
+def _as_json(record: Template) -> dict[str, str | None]:
+    return {
+        "name": record.name,
+        "language": record.language,
+        "category": record.category,
+        "status": record.status,
+        "updated": shown_time(record.updated),
+    }

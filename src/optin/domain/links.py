@@ -1,0 +1,158 @@
+"""Which identities are one person, and what each of them may still say (R11).
+
+Theory: like clocks, links only grow (`join` takes the newer time and the union), so they too are
+the same for every order of arrival. Linking adds nothing and lifts nothing: it widens what a
+decision reads. What blocks is read from W, all that is reached step by step; what allows from N,
+which leaves out Argentina's spellings, links that a later change of number or BSUID ended, and
+the identities that a person gave up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from optin.domain import consent
+from optin.domain.consent import BLANK, BLOCKING, NEVER, Clocks
+from optin.domain.events import Event, Kind
+from optin.domain.identities import Reach
+from optin.domain.identities import reach as spellings
+
+_NOBODY: Mapping[str, int] = MappingProxyType({})
+
+
+class Links(NamedTuple):
+    """What one identity knows of others.
+
+    `peers`: identities of the same person, with the newest instant at which a provider said so,
+    UTC µs. `former`: identities that this one replaced. `cutoff`: the newest change that took this
+    identity from its person; what it gave until then counts for nobody, `NEVER` if there is none.
+    """
+
+    peers: Mapping[str, int] = _NOBODY
+    former: frozenset[str] = frozenset()
+    cutoff: int = NEVER
+
+
+UNLINKED = Links()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The fold of one identity's own events: its clocks and its links."""
+
+    clocks: Clocks = BLANK
+    links: Links = UNLINKED
+
+
+UNKNOWN = State()
+
+StateOf = Callable[[str], State]
+
+
+def moved(event: Event) -> Links:
+    """The links that this event alone gives."""
+    at, others = event.effective, event.claim.others
+    if at is None:
+        return UNLINKED
+    match event.claim.kind:
+        case Kind.LINKED:
+            return Links(peers=dict.fromkeys(others, at))
+        case Kind.REPLACES:
+            return Links(former=frozenset(others))
+        case Kind.REPLACED:
+            return Links(cutoff=at)
+        case _:
+            return UNLINKED
+
+
+def join(one: Links, other: Links) -> Links:
+    """The newer of each link, all former identities, the newer cutoff."""
+    if other is UNLINKED or one == other:
+        return one
+    peers = dict(one.peers)
+    for who, at in other.peers.items():
+        peers[who] = max(at, peers.get(who, NEVER))
+    return Links(peers, one.former | other.former, max(one.cutoff, other.cutoff))
+
+
+def fold(state: State, event: Event) -> State:
+    """The state with one more event. This and `consent.moved` are all the folding there is."""
+    return State(consent.join(state.clocks, consent.moved(event)), join(state.links, moved(event)))
+
+
+def folded(events: Iterable[Event]) -> State:
+    """The state that a set of events gives, whatever their order."""
+    state = UNKNOWN
+    for event in events:
+        state = fold(state, event)
+    return state
+
+
+def neighbours(identity: str, links: Links) -> frozenset[str]:
+    """One step of W: spellings, peers of any time, and what it replaced."""
+    return spellings(identity).blocking | links.peers.keys() | links.former
+
+
+def reach(identity: str, state_of: StateOf) -> Reach:
+    """W and N of an identity, step by step."""
+    blocking = _closure(identity, lambda one: neighbours(one, state_of(one).links))
+    allowing = _closure(identity, lambda one: _living(one, state_of))
+    return Reach(blocking=blocking, allowing=allowing)
+
+
+def _living(identity: str, state_of: StateOf) -> frozenset[str]:
+    """One step of N: a link counts only if it is newer than any change at either of its ends."""
+    ended = cutoff(identity, state_of)
+    peers = {
+        who
+        for who, at in state_of(identity).links.peers.items()
+        if at > ended and at > cutoff(who, state_of)
+    }
+    return spellings(identity).allowing | peers
+
+
+def cutoff(identity: str, state_of: StateOf) -> int:
+    """Until when what the identity gave counts for nobody, under any of its spellings."""
+    return max(state_of(one).links.cutoff for one in spellings(identity).allowing)
+
+
+def _closure(start: str, step: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    found, waiting = {start}, [start]
+    while waiting:
+        for new in step(waiting.pop()) - found:
+            found.add(new)
+            waiting.append(new)
+    return frozenset(found)
+
+
+def reading(identity: str, state_of: StateOf) -> Clocks:
+    """What a decision about the identity reads: stops from W, the rest from N, less what was
+    given before a change (R11)."""
+    who = reach(identity, state_of)
+    return consent.read(
+        (state_of(one).clocks for one in who.blocking),
+        (_after(state_of(one).clocks, cutoff(one, state_of)) for one in who.allowing),
+    )
+
+
+def _after(clocks: Clocks, ended: int) -> Clocks:
+    """The clocks without what lifts and was given until `ended`."""
+    if ended == NEVER:
+        return clocks
+    kept = {
+        name: at
+        for name, at in clocks._asdict().items()
+        if name in BLOCKING or (name != "wordings" and at > ended)
+    }
+    wordings = {wording: at for wording, at in clocks.wordings.items() if at > ended}
+    return Clocks(**kept, wordings=wordings)
+
+
+def newest(identity: str, state_of: StateOf) -> int:
+    """The newest clock of every identity in W, changes included: the live time lies after it."""
+    who = reach(identity, state_of).blocking
+    states = [state_of(one) for one in who]
+    return max(max(consent.newest(state.clocks), state.links.cutoff) for state in states)

@@ -1,0 +1,1 @@
+"""The WhatsApp providers that messages are handed to: one family of modules for each provider."""

@@ -1,0 +1,148 @@
+"""Meta's Cloud API: hands one message over and says what is certain about it (H8)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from optin.domain.bots import Bot
+from optin.domain.errors import InvalidMessage
+from optin.domain.events import DAY, SECOND
+from optin.domain.messages import from_json
+from optin.domain.outbox import OutboxMessage
+from optin.ports.upstream import Accepted, Failed, Outcome, Release, Retry, Unknown
+from optin.upstreams import meta_errors
+from optin.upstreams.connecting import Answer, NotConnected, OutcomeUnknown, ReleasingClient
+from optin.upstreams.meta_answers import sent
+from optin.upstreams.meta_messages import request_body
+
+_TOO_MANY_REQUESTS = 429
+#: Client errors after which a proxy may have passed the request on all the same.
+_TIMED_OUT = frozenset({408, 499})
+
+_E = meta_errors.Outcome
+#: How long to wait at least before the next try, µs; None: by the caller's own schedule.
+_WAITS: Mapping[meta_errors.Outcome, int | None] = {
+    _E.RETRY: None,
+    _E.RETRY_PAIR: 6 * SECOND,  # the rate of a pair is one message in six seconds
+    _E.RETRY_SLOWLY: 60 * SECOND,
+    _E.CIRCUIT_BREAK: 60 * SECOND,  # nothing of this bot goes out until somebody mends it
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MetaUpstream:
+    """The Cloud API at the bot's `meta.base_url`. `clock`: UTC seconds, for `Retry-After` dates."""
+
+    client: ReleasingClient
+    clock: Callable[[], float] = time.time
+
+    async def hand_over(self, bot: Bot, message: OutboxMessage, release: Release) -> Outcome:
+        """See `Upstream`. A bot without number or token fails before its release (R12)."""
+        for key in ("meta.phone_number_id", "meta.access_token"):
+            if not bot.value(key):
+                return Failed(f"setting {key} is missing")
+        try:
+            body = _body(message)
+        except InvalidMessage as wrong:
+            return Failed(str(wrong))
+        try:
+            answer = await self.client.post(_url(bot), _headers(bot), body, release)
+        except NotConnected as fault:
+            return Retry(f"not connected: {fault}")
+        except OutcomeUnknown as fault:
+            return Unknown(f"no answer: {fault}")
+        return outcome(answer, self.clock())
+
+    async def close(self) -> None:
+        """Closes idle connections."""
+        await self.client.close()
+
+
+def _url(bot: Bot) -> str:
+    base = bot.value("meta.base_url").rstrip("/")
+    number = bot.value("meta.phone_number_id")
+    return f"{base}/{bot.value('meta.api_version')}/{number}/messages"
+
+
+def _headers(bot: Bot) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {bot.value('meta.access_token')}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+    }
+
+
+def _body(message: OutboxMessage) -> bytes:
+    """The request; our message id goes along and comes back in every status."""
+    body = request_body(from_json(message.body), message.identity, message.message_id)
+    return json.dumps(body).encode()
+
+
+def outcome(answer: Answer, now: float) -> Outcome:
+    """What Meta's answer says about the message. `now`: UTC seconds.
+
+    A message id says it was taken, an error object of Graph's that it was not. Without either it
+    may have been taken, unless the status says that the request never got as far as that.
+    """
+    content = _decoded(answer.body)
+    taken = sent(content)
+    if taken.upstream_id and _is_success(answer.status):
+        return Accepted(taken.upstream_id, taken.wa_id or "")
+    error = content.get("error") if isinstance(content, Mapping) else None
+    judged = meta_errors.classify(error)
+    if not isinstance(error, Mapping) or judged.code is None:
+        return _without_graph(answer, now)
+    return _by_graph(judged, _retry_after(answer, now))
+
+
+def _by_graph(judged: meta_errors.Classified, asked: int | None) -> Outcome:
+    details = f"{judged.code}: {judged.details}"
+    if judged.outcome not in _WAITS:
+        return Failed(details, marketing_stop=judged.outcome is _E.MARKETING_STOP)
+    waits = [wait for wait in (asked, _WAITS[judged.outcome]) if wait is not None]
+    return Retry(details, after=max(waits, default=None))
+
+
+def _without_graph(answer: Answer, now: float) -> Outcome:
+    details = f"status {answer.status} without an answer of Graph's"
+    if answer.status == _TOO_MANY_REQUESTS:
+        return Retry(details, after=_retry_after(answer, now))
+    if 400 <= answer.status < 500 and answer.status not in _TIMED_OUT:
+        return Failed(details)
+    return Unknown(details)
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        decoded: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return decoded
+
+
+def _retry_after(answer: Answer, now: float) -> int | None:
+    """The wait that the answer asks for, µs, at most a day; None if it asks for none."""
+    seconds = _seconds(answer.headers.get("retry-after", "").strip(), now)
+    if seconds is None:
+        return None
+    return round(min(max(seconds, 0.0), DAY / SECOND) * SECOND)
+
+
+def _seconds(asked: str, now: float) -> float | None:
+    """`Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3)."""
+    if asked.isascii() and asked.isdigit():
+        return float(asked)
+    try:
+        date = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now

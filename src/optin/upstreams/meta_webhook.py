@@ -1,0 +1,176 @@
+"""Meta's signed webhook: the signature, and the body taken apart (SPEC 5).
+
+A body holds entries, these hold changes, and a change is about one business number and holds lists
+of items. Each item is read by itself (`meta_items`): one that cannot be read is kept as
+`NotUnderstood` and its neighbours count all the same. Pure functions; none raises for any bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from optin.domain.inbound import Item, NotUnderstood, Parsed
+from optin.upstreams import meta_items
+from optin.upstreams.meta_items import Contacts, Unreadable
+
+_HEADER = re.compile(r"sha256=[0-9a-f]{64}")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_DEEPEST = 64
+_LONGEST_NUMBER = 20
+
+#: Lists in a change's value -> what reads one element. None: known, and nothing follows from it
+#: (R9: echoes are our own messages; clicks on a message are none).
+_READERS: Mapping[str, Callable[[Any, str, Contacts], Item | None] | None] = {
+    "messages": meta_items.message,
+    "statuses": meta_items.status,
+    "user_preferences": meta_items.preference,
+    "calls": meta_items.call,
+    "message_echoes": None,
+    "user_actions": None,
+    "contacts": None,
+}
+
+
+def sign(secret: str, body: bytes) -> str:
+    """The value of `X-Hub-Signature-256` for these very bytes."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def valid_signature(app_secret: str, body: bytes, header: str | None) -> bool:
+    """Whether `header` signs exactly these bytes, in constant time. No secret, no: fail closed."""
+    if not app_secret or header is None or not _HEADER.fullmatch(header):
+        return False
+    return hmac.compare_digest(sign(app_secret, body), header)
+
+
+def parse(body: bytes) -> Parsed:
+    """Everything a signed body says, in its order. Never raises.
+
+    U+0000 and lone surrogates in texts become U+FFFD, what no number or too deeply nested becomes
+    null. The `raw` of what was not understood is a body of its own, with only that part in it.
+    """
+    try:
+        envelope = _storable(json.loads(body, parse_int=_int, parse_float=_float, **_NO_CONSTANTS))
+    except (ValueError, RecursionError):
+        return (NotUnderstood(None, "the body is no JSON", body),)
+    entries = envelope.get("entry") if isinstance(envelope, dict) else None
+    if not isinstance(entries, list):
+        return (NotUnderstood(None, "the body has no entries", body),)
+    return tuple(item for entry in entries for item in _entry(entry))
+
+
+def _entry(entry: Any) -> Iterator[Item]:
+    changes = entry.get("changes") if isinstance(entry, dict) else None
+    if not isinstance(changes, list):
+        yield NotUnderstood(None, "an entry without changes", _body_of(entry))
+        return
+    for change in changes:
+        yield from _change(entry.get("id"), change)
+
+
+def _change(account: Any, change: Any) -> Iterator[Item]:
+    value = change.get("value") if isinstance(change, dict) else None
+    if not isinstance(value, dict):
+        yield NotUnderstood(None, "a change without a value", _alone(account, change))
+        return
+    number = meta_items.number_id(value)
+    parts = _parts(value)
+    if not parts and "standby" not in value:
+        reason = f"a change of field {_short(change.get('field'))}"
+        yield NotUnderstood(number, reason, _alone(account, change))
+    elif number is None:
+        reason = "a change that names no business number"
+        yield NotUnderstood(None, reason, _alone(account, change))
+    else:
+        place = _Place(account, change.get("field"), value.get("metadata"), number)
+        contacts = Contacts.of(value.get("contacts"), _standby(value).get("contacts"))
+        for name, content in parts:
+            yield from _list(place, name, content, contacts)
+
+
+def _parts(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The lists of a change, known or not. While Meta's agent has the thread they come one level
+    deeper, in `standby`, and mean the same: a STOP counts whoever was talking."""
+    found = [*value.items(), *_standby(value).items()]
+    return [(name, part) for name, part in found if name in _READERS or isinstance(part, list)]
+
+
+def _standby(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    standby = value.get("standby")
+    return standby if isinstance(standby, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a body something stood: enough to write a body that holds nothing else."""
+
+    account: Any
+    field: Any
+    metadata: Any
+    number: str
+
+    def not_understood(self, reason: str, name: str, content: Any) -> NotUnderstood:
+        value = {"metadata": self.metadata, name: content}
+        change = {"field": self.field, "value": value}
+        return NotUnderstood(self.number, reason, _alone(self.account, change))
+
+
+def _list(place: _Place, name: str, content: Any, contacts: Contacts) -> Iterator[Item]:
+    if content is None or (name in _READERS and _READERS[name] is None):
+        return
+    reader = _READERS.get(name)
+    if reader is None or not isinstance(content, list):
+        yield place.not_understood(f"an unknown list or shape of {_short(name)}", name, content)
+        return
+    for element in content:
+        try:
+            item = reader(element, place.number, contacts)
+        except Unreadable as wrong:
+            item = place.not_understood(str(wrong), name, [element])
+        if item is not None:
+            yield item
+
+
+def _alone(account: Any, change: Any) -> bytes:
+    return _body_of({"id": account, "changes": [change]})
+
+
+def _short(name: Any) -> str:
+    return str(name)[:64]
+
+
+def _body_of(entry: Any) -> bytes:
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
+def _int(digits: str) -> int | None:
+    """No number of Meta's is longer; Python refuses to read huge ones, and would drop the body."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else None
+
+
+def _float(digits: str) -> float | None:
+    number = float(digits)
+    return number if isfinite(number) else None
+
+
+_NO_CONSTANTS: Any = {"parse_constant": lambda _: None}  # NaN and Infinity are no JSON
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """`value` with its texts fit for every store."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if depth == _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [_storable(element, depth + 1) for element in value]
+    if isinstance(value, dict):
+        return {_storable(k): _storable(element, depth + 1) for k, element in value.items()}
+    return value

@@ -1,0 +1,102 @@
+"""A bot's template records, from which a template message's category is read (H9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optin.domain.errors import InvalidInput, NotFound
+from optin.domain.message_shapes import canonical_language
+from optin.domain.messages import Category
+from optin.ports.store import Reads, Store, Template, Transaction
+
+_LONGEST_NAME = 512
+_LONGEST_STATUS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ManageTemplates:
+    """Lists and sets template records."""
+
+    store: Store
+
+    async def put(
+        self, bot_id: str, name: str, language: str, category: str, status: str = ""
+    ) -> Template:
+        """Adds the record or replaces it; in force for every decision that starts afterwards.
+
+        `category` is `marketing`, `utility` or `authentication`; "" says that it is unknown, and
+        then the template is judged as marketing (R7). Raises `InvalidInput` or `NotFound`.
+        """
+        await self._known(bot_id)
+        template = Template(
+            name=_checked_name(name),
+            language=_checked_language(language),
+            category=_checked_category(category),
+            status=_checked_status(status),
+        )
+        return await self.store.commit(_Put(bot_id, template))
+
+    async def templates(self, bot_id: str) -> list[Template]:
+        """All records of the bot, by name and language. Raises `NotFound` for an unknown bot."""
+        await self._known(bot_id)
+        return await self.store.templates(bot_id)
+
+    async def template(self, bot_id: str, name: str, language: str) -> Template:
+        """One record. Raises `NotFound`, or `InvalidInput` if `language` is none."""
+        await self._known(bot_id)
+        found = await self.store.template(bot_id, name, _checked_language(language))
+        if found is None:
+            raise NotFound("There is no record of this template.")
+        return found
+
+    async def _known(self, bot_id: str) -> None:
+        if await self.store.bot(bot_id) is None:
+            raise NotFound(f"There is no bot {bot_id}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    bot_id: str
+    template: Template
+
+    @property
+    def reads(self) -> Reads:
+        return Reads()
+
+    def run(self, tx: Transaction) -> Template:
+        given = self.template
+        stored = Template(given.name, given.language, given.category, given.status, tx.now)
+        tx.put_template(stored)
+        return stored
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InvalidInput(
+            f"A template name has 1 to {_LONGEST_NAME} printable characters.", field="name"
+        )
+    return name
+
+
+def _checked_language(language: str) -> str:
+    canonical = canonical_language(language)
+    if canonical is None:
+        raise InvalidInput("A language is a code such as en or en_US.", field="language")
+    return canonical
+
+
+def _checked_category(category: str) -> Category | None:
+    if not category:
+        return None
+    known = (Category.MARKETING, Category.UTILITY, Category.AUTHENTICATION)
+    if category.lower() not in known:
+        raise InvalidInput(f"A category is one of: {', '.join(known)}.", field="category")
+    return Category(category.lower())
+
+
+def _checked_status(status: str) -> str:
+    if len(status) > _LONGEST_STATUS or (status and not status.isprintable()):
+        raise InvalidInput(
+            f"A status has at most {_LONGEST_STATUS} printable characters.", field="status"
+        )
+    return status

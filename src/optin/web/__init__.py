@@ -1,0 +1,1 @@
+"""The doors: what speaks HTTP, and nothing that decides about consent."""

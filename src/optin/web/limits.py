@@ -1,0 +1,67 @@
+"""What one request may cost before the application sees it (H6)."""
+
+from __future__ import annotations
+
+import urllib.parse
+from dataclasses import dataclass
+
+import httptools
+
+from optin.web.connection import Refused
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds.
+
+    `body_sizes` holds (path prefix, largest body): the first prefix that fits counts. The head's
+    size is that of its target, names and values, with 4 bytes for each header's punctuation.
+    """
+
+    head_size: int = 32 * KIB
+    head_count: int = 100
+    head_seconds: float = 10.0
+    body_sizes: tuple[tuple[str, int], ...] = (("/whatsapp/", MIB), ("", 8 * MIB))
+    body_seconds: float = 30.0
+    linger_size: int = 4 * MIB
+    linger_seconds: float = 5.0
+
+    def judge_head(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+        """Return the largest body that this request may have; names are in lower case.
+
+        Raises Refused: 431 for the head, 413 for the body that it announces, 400 for its target.
+        """
+        size, announced = len(target), 0
+        for name, value in headers:
+            size += len(name) + len(value) + 4
+            if name == b"content-length":
+                announced = int(value)  # llhttp let digits through only
+        if size > self.head_size or len(headers) > self.head_count:
+            raise head_too_large()
+        path = _path(target)
+        most = next(size for prefix, size in self.body_sizes if path.startswith(prefix))
+        if announced > most:
+            raise body_too_large(most)
+        return most
+
+
+def _path(target: bytes) -> str:
+    """The percent-decoded path of a request target, as the application will see it."""
+    if target.startswith(b"/") and b"%" not in target:
+        return target.decode("ascii")  # a query behind it changes no prefix; saves a microsecond
+    path = httptools.parse_url(target).path
+    if path is None:
+        raise Refused(400, "The request target has no path.")
+    return urllib.parse.unquote(path.decode("ascii"))
+
+
+def head_too_large() -> Refused:
+    """Too many bytes or headers before the body, or in what stands between its chunks."""
+    return Refused(431, "The head of the request is too large.")
+
+
+def body_too_large(most: int) -> Refused:
+    """`most`: how many bytes it could have been."""
+    return Refused(413, f"The body of the request is larger than {most} bytes.")

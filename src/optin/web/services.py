@@ -1,0 +1,37 @@
+"""Everything that the doors need, made by wiring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from optin.ports.store import Store
+from optin.usecases.blacklist import Blacklist
+from optin.usecases.check import Check
+from optin.usecases.manage_templates import ManageTemplates
+from optin.usecases.read_contact import ReadContact
+from optin.usecases.receive_inbound import ReceiveInbound
+from optin.usecases.record_consent import RecordConsent
+from optin.usecases.send_message import SendMessage
+from optin.web.client_address import Networks
+from optin.web.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases, and what doors ask the store themselves: tokens, bots, whether it is ready.
+
+    `region`: the one served, "" for all (H4). `trusted_proxies`: `client_address.networks` of the
+    setting. `waiting`: the calls under way in this process.
+    """
+
+    store: Store
+    record_consent: RecordConsent
+    check: Check
+    read_contact: ReadContact
+    blacklist: Blacklist
+    manage_templates: ManageTemplates
+    send_message: SendMessage
+    receive_inbound: ReceiveInbound
+    region: str = ""
+    trusted_proxies: Networks = ()
+    waiting: Waiting = field(default_factory=Waiting)

@@ -1,0 +1,1 @@
+"""Chooses store and upstreams and connects everything: the only place that knows them all."""

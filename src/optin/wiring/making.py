@@ -1,0 +1,20 @@
+"""Use cases that commands need by themselves, with the real clock and the real chance."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from optin.domain.ids import time_ordered_id
+from optin.ports.store import Store
+from optin.usecases.manage_bots import SECRET_LENGTH, ManageBots
+
+
+def new_id() -> bytes:
+    """A fresh id (`ids.NewId`)."""
+    return time_ordered_id(time.time_ns() // 1000, secrets.token_bytes(10))
+
+
+def manage_bots(store: Store) -> ManageBots:
+    """`ManageBots` on the store."""
+    return ManageBots(store, new_id, lambda: secrets.token_bytes(SECRET_LENGTH))
