@@ -11,12 +11,10 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Generic, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from optin.domain.errors import StoreUnavailable
-from optin.ports.store import Callback
 from optin.usecases.call_back import CallBack
 from optin.usecases.deliver import Deliver
 
@@ -41,8 +39,8 @@ _LONGEST_PAUSE = 5.0
 class Queue(Protocol[T]):
     """A use case that leases what is due and works on each."""
 
-    async def lease(self, limit: int) -> list[T]:
-        """Takes up to `limit` due ones."""
+    async def lease(self, limit: int, without: Collection[str], /) -> list[T]:
+        """Takes up to `limit` due ones, none of whom `without` names."""
 
     async def deliver(self, item: T, /) -> None:
         """Works on one."""
@@ -55,8 +53,9 @@ class QueueLoop(Generic[T]):
     """Works on one queue. `key` says who is waited for: the bot, or the receiver. `after_each` is
     called when an item is done, since that may have made work for another queue.
 
-    What is leased and cannot start yet is held, but only as many as their key gets done in a
-    second; the rest goes back. So a busy key fills the room and a slow one leaves it to others.
+    Nothing is leased for a key that has enough. What was leased and cannot start yet is held, but
+    only as many as its key gets done in a second; the rest goes back. So a busy key fills the room
+    and a slow one leaves it to others.
     """
 
     def __init__(
@@ -83,7 +82,8 @@ class QueueLoop(Generic[T]):
         self._woken.clear()
         held = sum(len(lane.held) for lane in self._lanes.values())
         room = AT_ONCE - len(self._under_way) - held
-        leased = await self._queue.lease(room) if room >= WORTH_A_LEASE else []
+        full = [key for key, lane in self._lanes.items() if lane.held or lane.busy >= self._for_one]
+        leased = await self._queue.lease(room, full) if room >= WORTH_A_LEASE else []
         for item in leased:
             key = self._key(item)
             self._lanes.setdefault(key, _Lane(time.monotonic())).held.append(item)
@@ -178,7 +178,7 @@ class Worker:
         grace: float = GRACE,
     ) -> None:
         self._deliver = deliver
-        self._callbacks = QueueLoop(call_back, _receiver, CALLBACKS_FOR_ONE)
+        self._callbacks = QueueLoop(call_back, lambda owed: owed.receiver, CALLBACKS_FOR_ONE)
         self._messages = QueueLoop(
             deliver, lambda message: message.bot_id, FOR_ONE, self._callbacks.wake
         )
@@ -229,7 +229,3 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-
-
-def _receiver(callback: Callback) -> str:
-    return urlsplit(callback.url).netloc

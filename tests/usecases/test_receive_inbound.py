@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from optin.domain.bots import Bot
 from optin.domain.consent import NEVER
 from optin.domain.errors import InvalidSignature, StoreUnavailable
 from optin.domain.events import Kind
@@ -20,6 +21,7 @@ from optin.ports.upstream import Accepted, Unknown
 from optin.stores.sqlite import SQLiteStore
 from optin.upstreams.meta_webhook import parse, sign, valid_signature
 from optin.usecases.receive_inbound import ReceiveInbound
+from tests.conftest import first_token
 from tests.usecases.outbox import (
     ADA,
     BOT,
@@ -324,10 +326,13 @@ async def test_an_unknown_preference_is_kept(store: SQLiteStore) -> None:
     assert [stored for _, stored in await kept(store)] == [content]
 
 
-async def test_reports_move_a_message_on_and_are_called_back(store: SQLiteStore) -> None:
+async def test_reports_move_a_message_on_and_are_called_back(
+    store: SQLiteStore, clock: Clock
+) -> None:
     """SPEC 4: each new state is told once with the report's time; never backwards (H8)."""
     message = await sent(store)
     for word in ("delivered", "sent", "delivered", "read"):
+        clock.now += SECOND
         await receive(store, body(statuses=[status(message, word, NOW - 9)]))
     assert (await again(store, message)).state is MessageState.READ
     rows = [row["statuses"][0] for row in await told(store)]
@@ -438,9 +443,15 @@ async def test_another_business_number_is_not_this_bots(store: SQLiteStore) -> N
 
 
 async def test_bots_are_apart(store: SQLiteStore) -> None:
-    """R1: what one bot hears moves no clock of another."""
-    await receive(store, body(messages=[text("hi")]))
-    assert (await store.states("other", [ADA])).states[ADA].clocks.message == NEVER
+    """R1: what one bot hears moves no clock of another, though the same body reaches both."""
+    settings = {"meta.app_secret": SECRET, "meta.phone_number_id": "PNID2"}
+    await store.add_bot(Bot("other", settings), first_token("other"))
+    content = body("PNID2", messages=[text("stop")])
+    for bot_id in ("other", BOT):
+        await inbound(store).receive(bot_id, content, sign(SECRET, content))
+    heard = (await store.states("other", [ADA])).states[ADA].clocks
+    assert heard.opt_out_keyword != NEVER
+    assert (await clocks(store, ADA)).opt_out_keyword == NEVER
 
 
 async def test_a_big_body_is_taken_in_whole(store: SQLiteStore) -> None:

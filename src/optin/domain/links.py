@@ -41,10 +41,14 @@ UNLINKED = Links()
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The fold of one identity's own events: its clocks and its links."""
+    """The fold of one identity's own events: its clocks and its links.
+
+    `version`: how many events there were; it grows with each, whatever the event says.
+    """
 
     clocks: Clocks = BLANK
     links: Links = UNLINKED
+    version: int = 0
 
 
 UNKNOWN = State()
@@ -80,7 +84,11 @@ def join(one: Links, other: Links) -> Links:
 
 def fold(state: State, event: Event) -> State:
     """The state with one more event. This and `consent.moved` are all the folding there is."""
-    return State(consent.join(state.clocks, consent.moved(event)), join(state.links, moved(event)))
+    return State(
+        consent.join(state.clocks, consent.moved(event)),
+        join(state.links, moved(event)),
+        state.version + 1,
+    )
 
 
 def folded(events: Iterable[Event]) -> State:

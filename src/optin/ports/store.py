@@ -8,102 +8,45 @@ nothing was changed, unless it says otherwise.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Protocol, TypeVar
 
 from optin.domain.bots import Bot, Token
 from optin.domain.consent import Clocks
 from optin.domain.events import Claim, Event
-from optin.domain.links import Links, State
-from optin.domain.messages import Category
+from optin.domain.links import Links
 from optin.domain.outbox import OutboxMessage
+from optin.ports.records import (
+    Callback,
+    CallbackKind,
+    CallbackStage,
+    Histories,
+    RawWebhook,
+    Reading,
+    Reads,
+    Review,
+    States,
+    Template,
+)
+
+__all__ = [
+    "Callback",
+    "CallbackKind",
+    "CallbackStage",
+    "Directory",
+    "Histories",
+    "RawWebhook",
+    "Reading",
+    "Reads",
+    "Review",
+    "States",
+    "Store",
+    "Template",
+    "Transaction",
+    "Work",
+]
 
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """What a work will look at, named before its transaction begins, so that a whole batch is read
-    at once. Looking at anything else raises `KeyError`.
-
-    `identities`: their clocks, those of all of W included (R11). `event_ids`: whether these events
-    are recorded already. `upstream_ids`: messages by the provider's id.
-    """
-
-    identities: frozenset[str] = frozenset()
-    event_ids: frozenset[bytes] = frozenset()
-    templates: frozenset[tuple[str, str]] = frozenset()
-    messages: frozenset[str] = frozenset()
-    upstream_ids: frozenset[str] = frozenset()
-    blacklist: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A bot's record of a template (H9). `category` None: unknown, so judged as marketing (R7)."""
-
-    name: str
-    language: str
-    category: Category | None
-    status: str = ""
-    updated: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """One POST owed to the business (SPEC 4). `body` is what goes out, byte for byte."""
-
-    bot_id: str
-    callback_id: str
-    url: str
-    body: bytes
-    created: int
-    due: int
-    attempts: int = 0
-    leased_until: int = 0
-    claimant: str = ""
-
-    @property
-    def receiver(self) -> str:
-        """Who is waited for: host and port of the URL. One that hangs holds up no other."""
-        return urlsplit(self.url).netloc
-
-
-@dataclass(frozen=True, slots=True)
-class RawWebhook:
-    """A signed webhook body, or the part of it, that was not understood: kept to parse again."""
-
-    webhook_id: bytes
-    received: int
-    body: bytes
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The clocks of some identities at one instant, joined as decisions read them (R11)."""
-
-    now: int
-    clocks: Mapping[str, Clocks]
-
-
-@dataclass(frozen=True, slots=True)
-class States:
-    """The own states of some identities, and of all that W reaches from them (R11)."""
-
-    now: int
-    states: Mapping[str, State]
-
-
-@dataclass(frozen=True, slots=True)
-class Histories:
-    """The own events of some identities, and of all that W reaches from them as links are known
-    now (R11): oldest effective time first, those without effect before all others."""
-
-    now: int
-    events: Mapping[str, Sequence[Event]]
 
 
 class Transaction(Protocol):
@@ -164,7 +107,13 @@ class Transaction(Protocol):
         """Owes the business a callback; it is delivered after the commit."""
 
     def put_webhook(self, webhook: RawWebhook) -> None:
-        """Keeps a body that was not understood; the same id again changes nothing."""
+        """Keeps a body; the same id again changes nothing."""
+
+    def review(self, review_id: str) -> Review | None:
+        """The review item of that id."""
+
+    def put_review(self, review: Review) -> None:
+        """Adds the review item, or replaces the one of the same id."""
 
 
 class Work(Protocol[R_co]):
@@ -277,8 +226,35 @@ class Store(Directory, Protocol):
     ) -> tuple[int, list[Callback]]:
         """As `lease_messages`, for callbacks; `without` names receivers."""
 
-    async def put_callbacks(self, done: Sequence[Callback], again: Sequence[Callback]) -> None:
-        """Forgets the `done` ones and puts back those to try `again` (`due`, `attempts`)."""
+    async def put_callbacks(
+        self, done: Sequence[Callback], again: Sequence[Callback], dead: Sequence[Callback] = ()
+    ) -> None:
+        """Puts away the `done` and the `dead` ones, and puts back those to try `again` (`due`,
+        `attempts`, `outcome`). They stay to be replayed until they are pruned."""
+
+    async def callbacks(
+        self, bot_id: str, after: str, limit: int, stage: CallbackStage | None = None
+    ) -> list[Callback]:
+        """Callbacks by id, which is by time, from behind the cursor `after` ("" for the first)."""
+
+    async def replay_callbacks(self, bot_id: str, callback_ids: Sequence[str]) -> int:
+        """Makes them owed again from now on, with all their tries; how many there were."""
+
+    async def webhooks(
+        self, bot_id: str, after: bytes, limit: int, noted: bool = False
+    ) -> list[RawWebhook]:
+        """Kept bodies by id from behind `after` (b"" for the first); only those with a note."""
+
+    async def reviews(
+        self, bot_id: str, after: str, limit: int, is_open: bool = True
+    ) -> list[Review]:
+        """Review items by id from behind `after`: the open ones, or all."""
+
+    async def opt_outs_since(self, bot_id: str, since: int) -> Mapping[str, int]:
+        """How many opt-outs were recorded since then, by source."""
+
+    async def prune(self, bot_id: str, webhooks_before: int, callbacks_before: int) -> int:
+        """Deletes kept webhooks received, and callbacks done or dead, before then; how many."""
 
     async def blacklist(self, bot_id: str, offset: int, limit: int) -> list[str]:
         """Blacklisted identities in byte order."""
@@ -291,7 +267,3 @@ class Store(Directory, Protocol):
 
     async def close(self) -> None:
         """Ends after what is waiting has been committed."""
-
-
-#: Free members of evidence and bodies, as decoded JSON.
-Json = Mapping[str, Any]

@@ -14,13 +14,15 @@ from typing import Any
 
 from optin.domain import links
 from optin.domain.bots import Bot
+from optin.domain.changes import change_body
 from optin.domain.consent import Clocks
 from optin.domain.errors import NotFound
 from optin.domain.events import Claim, Event
+from optin.domain.ids import ulid
 from optin.domain.links import Links, State
 from optin.domain.outbox import OutboxMessage
 from optin.domain.times import effective_time, live_time
-from optin.ports.store import Callback, RawWebhook, Template, Work
+from optin.ports.store import Callback, CallbackKind, RawWebhook, Review, Template, Work
 
 Key = tuple[str, ...]
 
@@ -36,6 +38,7 @@ class Rows:
     messages: MutableMapping[Key, OutboxMessage | None] = field(default_factory=dict)
     upstream_ids: MutableMapping[Key, str | None] = field(default_factory=dict)
     blacklist: MutableMapping[Key, bool] = field(default_factory=dict)
+    reviews: MutableMapping[Key, Review | None] = field(default_factory=dict)
 
     def above(self) -> Rows:
         """Rows that read through to these and keep their writes apart."""
@@ -47,6 +50,7 @@ class Rows:
             ChainMap({}, self.messages),
             ChainMap({}, self.upstream_ids),
             ChainMap({}, self.blacklist),
+            ChainMap({}, self.reviews),
         )
 
 
@@ -59,6 +63,7 @@ class Writes:
     templates: dict[Key, Template] = field(default_factory=dict)
     messages: dict[Key, OutboxMessage] = field(default_factory=dict)
     blacklist: dict[Key, bool] = field(default_factory=dict)
+    reviews: dict[Key, Review] = field(default_factory=dict)
     callbacks: list[Callback] = field(default_factory=list)
     webhooks: list[tuple[str, RawWebhook]] = field(default_factory=list)
 
@@ -92,7 +97,15 @@ class Batch:
         return answer
 
     def _take_over(self, draft: Draft) -> None:
-        for name in ("states", "recorded", "templates", "messages", "upstream_ids", "blacklist"):
+        for name in (
+            "states",
+            "recorded",
+            "templates",
+            "messages",
+            "upstream_ids",
+            "blacklist",
+            "reviews",
+        ):
             getattr(self.rows, name).update(getattr(draft.rows, name).maps[0])
         self.writes.take_over(draft.writes)
 
@@ -133,16 +146,31 @@ class Draft:
         return self.rows.recorded[self._bot_id, event_id]
 
     def record(self, claim: Claim) -> Event:
-        before = self._state(claim.identity)
+        state = self._state(claim.identity)
+        before = self.reading(claim.identity) if self._url_for_changes() else None
         live = live_time(self.now, self.newest(claim.identity))
         event = Event(claim, self.now, effective_time(claim, self.now, live))
-        after = links.fold(before, event)
+        after = links.fold(state, event)
         self.rows.recorded[self._bot_id, claim.event_id] = True
         self.writes.events.append((self._bot_id, event))
-        if after != before:
-            key = (self._bot_id, claim.identity)
-            self.rows.states[key] = self.writes.states[key] = after
+        key = (self._bot_id, claim.identity)
+        self.rows.states[key] = self.writes.states[key] = after
+        if before is not None:
+            self._tell(event, before, after.version)
         return event
+
+    def _url_for_changes(self) -> str:
+        return self.bot().value("events_url")
+
+    def _tell(self, event: Event, before: Clocks, version: int) -> None:
+        """Every change of consent is owed to the bot's `events_url`, from every source (SPEC 4)."""
+        after = self.reading(event.claim.identity)
+        body = change_body(self.bot(), event, before, after, version)
+        if body is not None:
+            owed_id = ulid(event.claim.event_id)
+            url = self._url_for_changes()
+            owed = Callback(self._bot_id, owed_id, url, body, self.now, self.now)
+            self.put_callback(replace(owed, kind=CallbackKind.CHANGE))
 
     def template(self, name: str, language: str) -> Template | None:
         return self.rows.templates[self._bot_id, name, language]
@@ -176,3 +204,10 @@ class Draft:
 
     def put_webhook(self, webhook: RawWebhook) -> None:
         self.writes.webhooks.append((self._bot_id, webhook))
+
+    def review(self, review_id: str) -> Review | None:
+        return self.rows.reviews[self._bot_id, review_id]
+
+    def put_review(self, review: Review) -> None:
+        key = (self._bot_id, review.review_id)
+        self.rows.reviews[key] = self.writes.reviews[key] = review

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from optin.domain.bots import Bot
@@ -31,9 +31,10 @@ class CallBack:
     claimant: str
     new_id: NewId
 
-    async def lease(self, limit: int) -> list[Callback]:
-        """Up to `limit` due callbacks, ours for `LEASE`: give each to `deliver` or `put_back`."""
-        _, leased = await self.store.lease_callbacks(self.claimant, LEASE, limit)
+    async def lease(self, limit: int, without: Collection[str] = ()) -> list[Callback]:
+        """Up to `limit` due callbacks, none for the receivers in `without`, ours for `LEASE`: give
+        each to `deliver` or `put_back`."""
+        _, leased = await self.store.lease_callbacks(self.claimant, LEASE, limit, without)
         return leased
 
     async def deliver(self, callback: Callback) -> None:

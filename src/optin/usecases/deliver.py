@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from optin.domain.bots import Bot
@@ -66,10 +66,11 @@ class Deliver:
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
 
-    async def lease(self, limit: int) -> list[OutboxMessage]:
-        """Up to `limit` due messages, ours for `LEASE`: give each to `deliver` or `put_back`."""
+    async def lease(self, limit: int, without: Collection[str] = ()) -> list[OutboxMessage]:
+        """Up to `limit` due messages, none of the bots in `without`, ours for `LEASE`: give each
+        to `deliver` or `put_back`."""
         claimant = f"{self.claimant}/{ulid(self.new_id())}"
-        _, leased = await self.store.lease_messages(claimant, LEASE, limit)
+        _, leased = await self.store.lease_messages(claimant, LEASE, limit, without)
         return leased
 
     async def deliver(self, message: OutboxMessage) -> None:

@@ -9,7 +9,15 @@ from typing import Any
 from optin.domain.decision import Basis, Reason
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage, Stage
-from optin.ports.store import Callback, Reads, Store, Transaction
+from optin.ports.store import (
+    Callback,
+    CallbackKind,
+    CallbackStage,
+    Reads,
+    Review,
+    Store,
+    Transaction,
+)
 from tests.stores.contract.conftest import Clock, Open
 from tests.stores.works import BOT, OTHER_BOT, WHO, Do
 
@@ -158,3 +166,51 @@ async def test_callbacks_are_leased_put_back_and_forgotten(
     clock.now += 5 * SECOND
     _, [again] = await other.lease_callbacks("b", SECOND, 10)
     assert (again.callback_id, again.attempts, again.body) == (mine[0].callback_id, 1, b'{"n":1}')
+
+
+async def test_callbacks_stay_to_be_replayed_until_they_are_pruned(
+    store: Store, clock: Clock
+) -> None:
+    """SPEC 4: done and dead ones are listed by a cursor, owed again when asked, then forgotten."""
+
+    def owe(tx: Transaction) -> None:
+        for n in range(3):
+            made = Callback(BOT, f"C{n}", "http://a/", b"{}", clock.now, clock.now)
+            tx.put_callback(replace(made, kind=CallbackKind.RELAY, headers={"x-sig": "1"}))
+
+    await store.commit(Do(owe))
+    _, leased = await store.lease_callbacks("w", SECOND, 10)
+    told = [replace(each, attempts=1, outcome="HTTP 404") for each in leased]
+    await store.put_callbacks([told[0]], [], [told[1]])
+    assert (await store.lease_callbacks("w", SECOND, 10))[1] == []
+    [dead] = await store.callbacks(BOT, "", 10, CallbackStage.DEAD)
+    assert (dead.callback_id, dead.outcome, dead.headers) == ("C1", "HTTP 404", {"x-sig": "1"})
+    assert [c.callback_id for c in await store.callbacks(BOT, "C0", 1)] == ["C1"]
+    assert await store.replay_callbacks(BOT, ["C0", "C1", "nobody"]) == 2
+    assert await store.replay_callbacks(OTHER_BOT, ["C0"]) == 0
+    again = (await store.lease_callbacks("w", SECOND, 10))[1]
+    assert [(c.callback_id, c.attempts) for c in again] == [("C0", 0), ("C1", 0)]
+    await store.put_callbacks([again[0]], [])
+    assert await store.prune(BOT, 0, clock.now + 1) == 1
+    assert [c.callback_id for c in await store.callbacks(BOT, "", 10)] == ["C1", "C2"]
+
+
+async def test_reviews_are_listed_until_decided(store: Store, clock: Clock) -> None:
+    """R10, R11: open ones by default, all on demand, by a cursor."""
+    items = [Review(f"R{n}", "text", (WHO,), "stop it?", clock.now) for n in range(3)]
+
+    def put(*reviews: Review) -> Do:
+        def run(tx: Transaction) -> None:
+            for each in reviews:
+                tx.put_review(each)
+
+        return Do(run)
+
+    await store.commit(put(*items))
+    look = Do(lambda tx: (tx.review("R1"), tx.review("R9")), Reads(reviews=frozenset({"R1", "R9"})))
+    assert await store.commit(look) == (items[1], None)
+    decided = replace(items[1], decision="stop", decided=5, decided_by="t1", note="clear")
+    await store.commit(put(decided))
+    assert await store.reviews(BOT, "", 10) == [items[0], items[2]]
+    assert await store.reviews(BOT, "R0", 10, is_open=False) == [decided, items[2]]
+    assert await store.reviews(OTHER_BOT, "", 10) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from optin.domain import consent
 from optin.domain.consent import BLANK
@@ -117,7 +118,47 @@ async def test_a_webhook_is_kept_once(store: Store) -> None:
     """SPEC 5: what was not understood is stored; the same again changes nothing."""
     raw = RawWebhook(bytes(16), 1, b"\xff{", "no JSON")
     await store.commit(Do(lambda tx: tx.put_webhook(raw)))
-    await store.commit(Do(lambda tx: tx.put_webhook(raw)))
+    await store.commit(Do(lambda tx: tx.put_webhook(replace(raw, received=9))))
+    plain = replace(raw, webhook_id=b"\x01" * 16, note="", source="webhook:meta")
+    await store.commit(Do(lambda tx: tx.put_webhook(plain)))
+    assert await store.webhooks(BOT, b"", 10) == [raw, plain]
+    assert await store.webhooks(BOT, b"", 10, noted=True) == [raw]
+    assert await store.webhooks(BOT, raw.webhook_id, 10) == [plain]
+    assert await store.webhooks(OTHER_BOT, b"", 10) == []
+    assert await store.prune(BOT, 2, 0) == 2
+
+
+async def test_opt_outs_are_counted_by_source(store: Store, clock: Clock) -> None:
+    """R10: what a sudden rise is measured by."""
+    await store.commit(record(claim(Kind.OPT_OUT), claim(Kind.OPT_OUT_KEYWORD), claim(Kind.OPT_IN)))
+    clock.now += 10
+    await store.commit(record(claim(Kind.OPT_OUT)))
+    assert await store.opt_outs_since(BOT, clock.now - 10) == {"test": 3}
+    assert await store.opt_outs_since(BOT, clock.now) == {"test": 1}
+    assert await store.opt_outs_since(OTHER_BOT, 0) == {}
+
+
+async def test_links_are_kept_and_read(store: Store, clock: Clock) -> None:
+    """R11: a stop by BSUID blocks the phone once the pair is known; a change leaves its yes."""
+    pair = [
+        claim(Kind.LINKED, WHO, others=("SE.a",), origin=Origin.SIGNED, at=clock.now - 9),
+        claim(Kind.LINKED, "SE.a", others=(WHO,), origin=Origin.SIGNED, at=clock.now - 9),
+    ]
+    await store.commit(record(claim(Kind.OPT_IN)))
+    await store.commit(record(claim(Kind.OPT_OUT, "SE.a")))
+    assert consent.opted_in((await store.read(BOT, [WHO])).clocks[WHO], 0)
+    await store.commit(record(*pair))
+    assert not consent.opted_in((await store.read(BOT, [WHO])).clocks[WHO], 0)
+    assert set((await store.states(BOT, [WHO])).states) == {WHO, "SE.a"}
+    assert set((await store.histories(BOT, ["SE.a"])).events) == {WHO, "SE.a"}
+    await store.commit(record(claim(Kind.OPT_IN)))
+    assert consent.opted_in((await store.read(BOT, ["SE.a"])).clocks["SE.a"], 0)
+    clock.now += 10
+    gone = claim(Kind.REPLACED, WHO, others=("46700000009",), origin=Origin.SIGNED, at=clock.now)
+    await store.commit(record(gone))
+    assert not consent.opted_in((await store.read(BOT, [WHO])).clocks[WHO], 0)
+    states = (await store.states(BOT, [WHO])).states
+    assert (states[WHO].links.cutoff > 0, states[WHO].version) == (True, 4)
 
 
 async def test_ready_and_time(store: Store, clock: Clock) -> None:

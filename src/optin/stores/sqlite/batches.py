@@ -14,13 +14,14 @@ from optin.stores.sqlite import rows
 
 _STATE = """SELECT opt_in, opt_in_with_evidence, start_word, opt_out_keyword, opt_out_other,
  opt_out_from_contact, message, provider_marketing_stop, provider_marketing_resume,
- marketing_stop, marketing_resume, wordings, links
+ marketing_stop, marketing_resume, wordings, links, version
  FROM identities WHERE bot_id = ? AND identity = ?"""
 _RECORDED = """SELECT EXISTS (SELECT 1 FROM events WHERE bot_id = ?1 AND event_id = ?2)
  OR EXISTS (SELECT 1 FROM contact_messages WHERE bot_id = ?1 AND event_id = ?2)"""
 _TEMPLATE = """SELECT name, language, category, status, updated FROM templates
  WHERE bot_id = ? AND name = ? AND language = ?"""
 _MESSAGE = "SELECT * FROM messages WHERE bot_id = ? AND message_id = ?"
+_REVIEW = "SELECT * FROM reviews WHERE bot_id = ? AND review_id = ?"
 _BY_UPSTREAM_ID = "SELECT message_id FROM messages WHERE bot_id = ? AND upstream_id = ?"
 _BLACKLISTED = "SELECT EXISTS (SELECT 1 FROM blacklist WHERE bot_id = ? AND identity = ?)"
 
@@ -52,6 +53,9 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
     for key in missing(messages, loaded.messages):
         found = connection.execute(_MESSAGE, key).fetchone()
         loaded.messages[key] = rows.message(found) if found else None
+    for key in missing(reads.reviews, loaded.reviews):
+        found = connection.execute(_REVIEW, key).fetchone()
+        loaded.reviews[key] = rows.review(found) if found else None
     for key in missing(reads.blacklist, loaded.blacklist):
         loaded.blacklist[key] = _exists(connection, _BLACKLISTED, key)
 
@@ -117,7 +121,12 @@ def save(connection: sqlite3.Connection, writes: Writes) -> None:
     _insert(
         connection,
         "INSERT OR IGNORE INTO webhooks",
-        [(b, w.webhook_id, w.received, w.body, w.note) for b, w in writes.webhooks],
+        [rows.webhook_row(bot_id, kept) for bot_id, kept in writes.webhooks],
+    )
+    _insert(
+        connection,
+        "REPLACE INTO reviews",
+        [rows.review_row(key[0], item) for key, item in writes.reviews.items()],
     )
     _save_blacklist(connection, writes.blacklist)
 

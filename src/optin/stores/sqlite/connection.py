@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,6 @@ from optin.domain.errors import StartupError, StoreUnavailable
 LOCK_TIMEOUT = 5.0
 
 _PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit is on disk before it is acknowledged (R13)
     "PRAGMA wal_autocheckpoint = 0",  # checkpoints run on a thread of their own
     "PRAGMA cache_size = -65536",
@@ -30,6 +30,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
+        _use_wal(connection)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         if read_only:
@@ -37,6 +38,20 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.Error as failed:
         raise StartupError(f"The database {path} cannot be opened: {failed}.") from None
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Going over to WAL does not wait for locks by itself, and another process may just do so."""
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as failed:
+            if failed.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 @contextmanager

@@ -28,19 +28,22 @@ def newest_version() -> int:
 def version(connection: sqlite3.Connection, path: Path) -> int:
     """The file's schema version, 0 if it is empty. Raises if it is not ours or too new."""
     try:
-        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        ours = int(connection.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
-        tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+        # One statement, one instant: another process may be making the database just now.
+        found, application, tables = connection.execute(
+            """SELECT (SELECT user_version FROM pragma_user_version),
+             (SELECT application_id FROM pragma_application_id),
+             (SELECT count(*) FROM sqlite_schema)"""
+        ).fetchone()
     except sqlite3.Error as failed:
         raise StartupError(f"The database {path} cannot be read: {failed}.") from None
-    if tables and not ours:
+    if tables and application != APPLICATION_ID:
         raise StartupError(f"The file {path} is a database of another program.")
     if found > newest_version():
         raise SchemaMismatch(
             f"The database {path} was made by a newer optin (schema {found}); this one knows "
             f"schema {newest_version()}. Start the newer program."
         )
-    return found
+    return int(found)
 
 
 def migrate(path: Path) -> tuple[int, int]:

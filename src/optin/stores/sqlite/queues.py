@@ -24,7 +24,7 @@ _STALE = """SELECT * FROM (SELECT * FROM messages WHERE stage = 'claimed' AND cl
  UNION ALL SELECT * FROM (SELECT * FROM messages WHERE stage = 'waiting' AND expires <= ?2
  AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) LIMIT ?3) LIMIT ?3"""
 _DUE_CALLBACKS = """SELECT bot_id, callback_id FROM callbacks
- WHERE due <= ?1 AND leased_until <= ?1
+ WHERE stage = 'waiting' AND due <= ?1 AND leased_until <= ?1
  AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL)
  AND receiver NOT IN (SELECT value FROM json_each(?3))
  ORDER BY due LIMIT ?2"""
@@ -72,20 +72,51 @@ def stale_messages(
     return list(map(rows.message, found))
 
 
-def put_callbacks(
-    connection: sqlite3.Connection, done: Sequence[Callback], again: Sequence[Callback]
-) -> None:
-    """Forgets the done ones, puts back the others."""
+def put_callbacks(connection: sqlite3.Connection, tried: Sequence[Callback]) -> None:
+    """Writes down what became of them."""
     with transaction(connection):
         connection.executemany(
-            "DELETE FROM callbacks WHERE bot_id = ? AND callback_id = ?",
-            [(owed.bot_id, owed.callback_id) for owed in done],
-        )
-        connection.executemany(
-            """UPDATE callbacks SET due = ?, attempts = ?, leased_until = ?, claimant = ?
-             WHERE bot_id = ? AND callback_id = ?""",
+            """UPDATE callbacks SET due = ?, attempts = ?, leased_until = ?, claimant = ?,
+             stage = ?, outcome = ? WHERE bot_id = ? AND callback_id = ?""",
             [
-                (o.due, o.attempts, o.leased_until, o.claimant, o.bot_id, o.callback_id)
-                for o in again
+                (
+                    o.due,
+                    o.attempts,
+                    o.leased_until,
+                    o.claimant,
+                    o.stage.value,
+                    o.outcome,
+                    o.bot_id,
+                    o.callback_id,
+                )
+                for o in tried
             ],
         )
+
+
+def replay_callbacks(
+    connection: sqlite3.Connection, bot_id: str, callback_ids: Sequence[str], now: int
+) -> int:
+    """Makes them owed again."""
+    with transaction(connection):
+        changed = connection.execute(
+            """UPDATE callbacks SET stage = 'waiting', due = ?, attempts = 0, leased_until = 0,
+             claimant = '' WHERE bot_id = ? AND callback_id IN (SELECT value FROM json_each(?))""",
+            (now, bot_id, json.dumps(list(callback_ids))),
+        )
+        return changed.rowcount
+
+
+def prune(
+    connection: sqlite3.Connection, bot_id: str, webhooks_before: int, callbacks_before: int
+) -> int:
+    """Deletes what was only kept to be looked at or replayed."""
+    with transaction(connection):
+        webhooks = connection.execute(
+            "DELETE FROM webhooks WHERE bot_id = ? AND received < ?", (bot_id, webhooks_before)
+        )
+        callbacks = connection.execute(
+            "DELETE FROM callbacks WHERE bot_id = ? AND stage <> 'waiting' AND created < ?",
+            (bot_id, callbacks_before),
+        )
+        return webhooks.rowcount + callbacks.rowcount

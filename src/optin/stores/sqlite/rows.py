@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,7 +16,14 @@ from optin.domain.events import Claim, Event, Kind, Origin
 from optin.domain.links import UNLINKED, Links, State
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage, Stage
-from optin.ports.store import Callback, Template
+from optin.ports.store import (
+    Callback,
+    CallbackKind,
+    CallbackStage,
+    RawWebhook,
+    Review,
+    Template,
+)
 
 Row = Sequence[Any]
 
@@ -46,6 +54,7 @@ def state_row(bot_id: str, identity: str, state: State) -> Row:
         *clocks[:_CLOCKS],
         to_json(clocks.wordings),
         _links_text(state.links),
+        state.version,
     )
 
 
@@ -53,7 +62,7 @@ def state(row: Row) -> State:
     """The state in a row of `identities` (without bot id and identity)."""
     wordings = from_json(row[_CLOCKS]) if row[_CLOCKS] else BLANK.wordings
     links = _links(row[_CLOCKS + 1]) if row[_CLOCKS + 1] else UNLINKED
-    return State(Clocks._make((*row[:_CLOCKS], wordings)), links)
+    return State(Clocks._make((*row[:_CLOCKS], wordings)), links, row[_CLOCKS + 2])
 
 
 def _links_text(links: Links) -> str:
@@ -177,7 +186,15 @@ def template_row(bot_id: str, record: Template) -> Row:
 
 def callback(row: Row) -> Callback:
     """The callback of a whole row."""
-    return Callback(*row[:9])
+    kind, headers, stage, outcome = row[9:13]
+    owed = Callback(*row[:9])
+    return replace(
+        owed,
+        kind=CallbackKind(kind),
+        headers=from_json(headers),
+        stage=CallbackStage(stage),
+        outcome=outcome,
+    )
 
 
 def callback_row(owed: Callback) -> Row:
@@ -192,8 +209,46 @@ def callback_row(owed: Callback) -> Row:
         owed.attempts,
         owed.leased_until,
         owed.claimant,
+        owed.kind.value,
+        to_json(owed.headers),
+        owed.stage.value,
+        owed.outcome,
         owed.receiver,
     )
+
+
+def webhook_row(bot_id: str, kept: RawWebhook) -> Row:
+    """A row of `webhooks`."""
+    return (bot_id, kept.webhook_id, kept.received, kept.body, kept.note, kept.source)
+
+
+def webhook(row: Row) -> RawWebhook:
+    """The kept body of a whole row."""
+    return RawWebhook(*row[1:])
+
+
+def review_row(bot_id: str, item: Review) -> Row:
+    """A row of `reviews`."""
+    return (
+        bot_id,
+        item.review_id,
+        item.kind,
+        to_json(item.identities),
+        item.text,
+        item.created,
+        to_json(item.context),
+        item.decision,
+        item.decided,
+        item.decided_by,
+        item.note,
+    )
+
+
+def review(row: Row) -> Review:
+    """The review item of a whole row."""
+    _, review_id, kind, identities, text, created, context = row[:7]
+    who = tuple(from_json(identities))
+    return Review(review_id, kind, who, text, created, from_json(context), *row[7:])
 
 
 def token(row: Row) -> Token:

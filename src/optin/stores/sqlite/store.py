@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,14 +15,14 @@ from optin.domain.consent import Clocks
 from optin.domain.errors import InconsistentRecord, SchemaMismatch, StoreUnavailable
 from optin.domain.events import Event
 from optin.domain.outbox import OutboxMessage
-from optin.ports.store import Callback, Histories, Reading, States, Template, Work
+from optin.ports.store import Callback, CallbackStage, Histories, Reading, States, Work
 from optin.stores.batch import Batch, Rows
 from optin.stores.committer import Committer
 from optin.stores.seal import Seal
 from optin.stores.sqlite import batches, directory, queues, rows
 from optin.stores.sqlite.connection import connect, is_bad_data, snapshot, transaction
+from optin.stores.sqlite.lists import SQLiteLists
 from optin.stores.sqlite.migrate import newest_version, version
-from optin.stores.sqlite.operators import SQLiteDirectory
 from optin.stores.sqlite.threads import Checkpointer
 
 R = TypeVar("R")
@@ -33,7 +34,7 @@ _EVENTS = """SELECT * FROM (
 ) ORDER BY effective, recorded, event_id"""
 
 
-class SQLiteStore(SQLiteDirectory):
+class SQLiteStore(SQLiteLists):
     """Consent in one file. Made by `open`; the file must be migrated already."""
 
     def __init__(self, path: Path, seal: Seal, clock: Callable[[], int]) -> None:
@@ -143,39 +144,6 @@ class SQLiteStore(SQLiteDirectory):
 
         return await self._read(work)
 
-    async def templates(self, bot_id: str) -> list[Template]:
-        found = await self._fetch(
-            """SELECT name, language, category, status, updated FROM templates
-             WHERE bot_id = ? ORDER BY name, language""",
-            bot_id,
-        )
-        return list(map(rows.template, found))
-
-    async def template(self, bot_id: str, name: str, language: str) -> Template | None:
-        found = await self._fetch(
-            """SELECT name, language, category, status, updated FROM templates
-             WHERE bot_id = ? AND name = ? AND language = ?""",
-            bot_id,
-            name,
-            language,
-        )
-        return rows.template(found[0]) if found else None
-
-    async def message(self, bot_id: str, message_id: str) -> OutboxMessage | None:
-        found = await self._fetch(
-            "SELECT * FROM messages WHERE bot_id = ? AND message_id = ?", bot_id, message_id
-        )
-        return rows.message(found[0]) if found else None
-
-    async def blacklist(self, bot_id: str, offset: int, limit: int) -> list[str]:
-        found = await self._fetch(
-            "SELECT identity FROM blacklist WHERE bot_id = ? ORDER BY identity LIMIT ? OFFSET ?",
-            bot_id,
-            limit,
-            offset,
-        )
-        return [row[0] for row in found]
-
     # Queues
 
     async def lease_messages(
@@ -201,8 +169,26 @@ class SQLiteStore(SQLiteDirectory):
         now = self._clock()
         return queues.Lease(now, now + lease_for, claimant, limit, without)
 
-    async def put_callbacks(self, done: Sequence[Callback], again: Sequence[Callback]) -> None:
-        await self._writer.run(lambda c: queues.put_callbacks(c, done, again))
+    async def put_callbacks(
+        self, done: Sequence[Callback], again: Sequence[Callback], dead: Sequence[Callback] = ()
+    ) -> None:
+        tried = [
+            *(replace(each, stage=CallbackStage.DONE) for each in done),
+            *(replace(each, stage=CallbackStage.DEAD) for each in dead),
+            *(replace(each, stage=CallbackStage.WAITING) for each in again),
+        ]
+        await self._writer.run(lambda c: queues.put_callbacks(c, tried))
+
+    async def replay_callbacks(self, bot_id: str, callback_ids: Sequence[str]) -> int:
+        now = self._clock()
+        return await self._writer.run(
+            lambda c: queues.replay_callbacks(c, bot_id, callback_ids, now)
+        )
+
+    async def prune(self, bot_id: str, webhooks_before: int, callbacks_before: int) -> int:
+        return await self._writer.run(
+            lambda c: queues.prune(c, bot_id, webhooks_before, callbacks_before)
+        )
 
     # The database as a whole
 

@@ -40,6 +40,7 @@ CREATE TABLE identities (
     marketing_resume          INTEGER NOT NULL,
     wordings                  TEXT NOT NULL,
     links                     TEXT NOT NULL,
+    version                   INTEGER NOT NULL,
     PRIMARY KEY (bot_id, identity)
 ) STRICT, WITHOUT ROWID;
 
@@ -65,6 +66,7 @@ CREATE TABLE events (
     PRIMARY KEY (bot_id, event_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_by_identity ON events (bot_id, identity, effective);
+CREATE INDEX events_by_time ON events (bot_id, recorded);
 
 -- Messages from contacts: a hundred times as many, and they only move a clock. Kept apart, so that
 -- the ledger of consent stays small for decades.
@@ -139,10 +141,14 @@ CREATE TABLE callbacks (
     attempts     INTEGER NOT NULL,
     leased_until INTEGER NOT NULL,
     claimant     TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    headers      TEXT NOT NULL,
+    stage        TEXT NOT NULL,
+    outcome      TEXT NOT NULL,
     receiver     TEXT NOT NULL,
     PRIMARY KEY (bot_id, callback_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX callbacks_due ON callbacks (due);
+CREATE INDEX callbacks_due ON callbacks (due) WHERE stage = 'waiting';
 
 CREATE TABLE blacklist (
     bot_id   TEXT NOT NULL,
@@ -150,12 +156,31 @@ CREATE TABLE blacklist (
     PRIMARY KEY (bot_id, identity)
 ) STRICT, WITHOUT ROWID;
 
--- Signed webhook bodies, or parts of them, that were not understood (SPEC 5).
+-- Signed webhook bodies, or parts of them, kept to be parsed again (SPEC 5).
 CREATE TABLE webhooks (
     bot_id     TEXT NOT NULL,
     webhook_id BLOB NOT NULL,
     received   INTEGER NOT NULL,
     body       BLOB NOT NULL,
     note       TEXT NOT NULL,
+    source     TEXT NOT NULL,
     PRIMARY KEY (bot_id, webhook_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX webhooks_by_time ON webhooks (bot_id, received);
+
+-- What a person decides (R10, R11).
+CREATE TABLE reviews (
+    bot_id     TEXT NOT NULL,
+    review_id  TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    identities TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    created    INTEGER NOT NULL,
+    context    TEXT NOT NULL,
+    decision   TEXT NOT NULL,
+    decided    INTEGER NOT NULL,
+    decided_by TEXT NOT NULL,
+    note       TEXT NOT NULL,
+    PRIMARY KEY (bot_id, review_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reviews_open ON reviews (bot_id, review_id) WHERE decision = '';

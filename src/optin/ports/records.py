@@ -1,0 +1,147 @@
+"""What goes into a store and comes out of it, beside the domain's own values. Times in UTC µs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from optin.domain.consent import Clocks
+from optin.domain.events import Event
+from optin.domain.links import State
+from optin.domain.messages import Category
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a work will look at, named before its transaction begins, so that a whole batch is read
+    at once. Looking at anything else raises `KeyError`.
+
+    `identities`: their clocks, those of all of W included (R11). `event_ids`: whether these events
+    are recorded already. `upstream_ids`: messages by the provider's id.
+    """
+
+    identities: frozenset[str] = frozenset()
+    event_ids: frozenset[bytes] = frozenset()
+    templates: frozenset[tuple[str, str]] = frozenset()
+    messages: frozenset[str] = frozenset()
+    upstream_ids: frozenset[str] = frozenset()
+    blacklist: frozenset[str] = frozenset()
+    reviews: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A bot's record of a template (H9). `category` None: unknown, so judged as marketing (R7)."""
+
+    name: str
+    language: str
+    category: Category | None
+    status: str = ""
+    updated: int = 0
+
+
+class CallbackStage(StrEnum):
+    """Where a callback stands: still owed, taken by its receiver, or given up (SPEC 4)."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class CallbackKind(StrEnum):
+    """What a callback tells: a message's state, an inbound message, a change of consent, or a
+    provider's webhook relayed as it came."""
+
+    STATUS = "status"
+    NOTIFICATION = "notification"
+    CHANGE = "change"
+    RELAY = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One POST owed to the business (SPEC 4). `body` is what goes out, byte for byte.
+
+    `headers`: sent along as they are, for a relay. `outcome`: what the last try ended with.
+    """
+
+    bot_id: str
+    callback_id: str
+    url: str
+    body: bytes
+    created: int
+    due: int
+    attempts: int = 0
+    leased_until: int = 0
+    claimant: str = ""
+    kind: CallbackKind = CallbackKind.STATUS
+    headers: Mapping[str, str] = field(default_factory=dict)
+    stage: CallbackStage = CallbackStage.WAITING
+    outcome: str = ""
+
+    @property
+    def receiver(self) -> str:
+        """Who is waited for: host and port of the URL. One that hangs holds up no other."""
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, slots=True)
+class RawWebhook:
+    """A signed webhook body, or a part of one, kept to parse again (SPEC 5).
+
+    `note`: what was not understood, "" if everything was. `source`: such as `webhook:meta`.
+    """
+
+    webhook_id: bytes
+    received: int
+    body: bytes
+    note: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Something that a person decides (R10, R11): a message that may be a stop, two contacts who
+    claim one identity, a sudden rise in opt-outs.
+
+    `review_id` sorts by time. `text`: what the contact wrote, or what happened. `context`: what a
+    reviewer needs to know. `decision`: "" while it is open.
+    """
+
+    review_id: str
+    kind: str
+    identities: tuple[str, ...]
+    text: str
+    created: int
+    context: Mapping[str, str] = field(default_factory=dict)
+    decision: str = ""
+    decided: int = 0
+    decided_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The clocks of some identities at one instant, joined as decisions read them (R11)."""
+
+    now: int
+    clocks: Mapping[str, Clocks]
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """The own states of some identities, and of all that W reaches from them (R11)."""
+
+    now: int
+    states: Mapping[str, State]
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """The own events of some identities, and of all that W reaches from them as links are known
+    now (R11): oldest effective time first, those without effect before all others."""
+
+    now: int
+    events: Mapping[str, Sequence[Event]]
