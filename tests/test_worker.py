@@ -314,6 +314,56 @@ async def test_a_key_that_hangs_leaves_room() -> None:
     assert sorted(pile.done) == list(range(2 * AT_ONCE))
 
 
+async def test_a_key_that_hung_does_not_fill_the_room_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each time that the posts of a hanging receiver have timed out, the next few begin and the
+    others still have the room: not again for a second."""
+    pile = Pile(2 * AT_ONCE, lambda item: "slow" if item < AT_ONCE else "quick")
+    loop = QueueLoop(pile, pile.key, for_one=8)
+    await turns(loop, pile, AT_ONCE)
+    pile.waiting = [*range(8, AT_ONCE), *range(9_000, 9_100)]
+    pile.go.set()  # the eight under way time out, and the next ones hang again
+    await asyncio.sleep(0)
+    pile.go.clear()
+    begun = time.monotonic()
+    await turns(loop, pile, AT_ONCE + 8 + 100)
+    assert time.monotonic() - begun < 0.5
+    assert pile.busy <= 8
+    pile.go.set()
+    await loop.finish(1.0)
+
+
+async def test_a_key_that_recovered_has_the_room_again() -> None:
+    """Who was slow and answers at once gets everything soon, in turns that double."""
+    pile = Pile(2 * AT_ONCE, lambda item: "slow" if item < AT_ONCE else "quick")
+    loop = QueueLoop(pile, pile.key, for_one=8)
+    await turns(loop, pile, AT_ONCE)
+    pile.go.set()
+    begun = time.monotonic()
+    await turns(loop, pile, 2 * AT_ONCE)
+    assert time.monotonic() - begun < 2.0
+
+
+async def test_chores_are_done_at_the_start_and_again(store: SQLiteStore) -> None:
+    """A chore runs every so often; one that fails is tried again and ends no other."""
+    counts = {"good": 0, "bad": 0}
+
+    async def good() -> int:
+        counts["good"] += 1
+        return 7
+
+    async def bad() -> None:
+        counts["bad"] += 1
+        raise StoreUnavailable("down")
+
+    worker = working(store, TellingUpstream(), chores={good: 0.05, bad: 3600.0})
+    worker.start()
+    await until(lambda: counts["good"] >= 3 and counts["bad"] >= 2)
+    async with asyncio.timeout(5):
+        await worker.stop()
+
+
 async def test_stopping_gives_back_what_has_not_begun() -> None:
     """Other processes need not wait for the leases to run out."""
     pile = Pile(100, lambda _: "slow")

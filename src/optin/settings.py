@@ -35,7 +35,9 @@ class Settings:
     bots of all regions (H4). `trusted_proxies`: addresses and networks, comma-separated, whose
     `X-Forwarded-For` is believed; "" believes nobody. `key_file`: where the master key lies, ""
     for the database's path with `.key` after it. `allow_private_callbacks`: whether callbacks may
-    go to private and loopback addresses. `master_key`: as given, base64 or hex; "" reads the file.
+    go to private and loopback addresses. `upstream_timeout`: seconds from the first byte of a
+    hand-over to the end of its answer; without one by then its outcome is unknown (H8).
+    `master_key`: as given, base64 or hex; "" reads the file.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +49,7 @@ class Settings:
     key_file: str = ""
     log_level: str = "info"
     allow_private_callbacks: bool = False
+    upstream_timeout: int = 30
     master_key: str = field(default="", repr=False)
 
     @property
@@ -205,5 +208,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "key_file": _text,
     "log_level": _log_level,
     "allow_private_callbacks": _flag,
+    "upstream_timeout": _whole_number(1, 30),  # shorter than a stop waits for what is under way
     "master_key": _text,
 }

@@ -11,7 +11,9 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
 from optin.domain.errors import StoreUnavailable
@@ -20,6 +22,13 @@ from optin.usecases.deliver import Deliver
 
 T = TypeVar("T")
 
+#: Keys of which nothing need be taken up now.
+Resting = Callable[[], Awaitable[Collection[str]]]
+
+#: Something that is done now and then, in every process.
+Chore = Callable[[], Awaitable[object]]
+NO_CHORES: Mapping[Chore, float] = MappingProxyType({})
+
 _log = logging.getLogger(__name__)
 
 #: How long a loop sleeps when there is nothing to do and nobody wakes it, in seconds.
@@ -27,12 +36,17 @@ POLL = 0.2
 #: Hand-overs and posts under way in this process, altogether and for one bot or receiver.
 AT_ONCE, FOR_ONE = 256, 64
 CALLBACKS_FOR_ONE = 8
+#: How long a key may fill the room before it is known to be slow, in seconds: of bots whose
+#: upstream answers late there are few, of receivers of callbacks there are many.
+PATIENCE, PATIENCE_WITH_RECEIVERS = 1.0, 0.25
 #: A lease is a commit of its own, so it is not made for a few.
 WORTH_A_LEASE = AT_ONCE // 4
 #: How often what has outlived its time is looked for, in seconds.
 SWEEP_EVERY = 30.0
 #: How long `stop` waits for what is under way, in seconds.
 GRACE = 35.0
+#: How long a key that got nothing done is remembered for that, in seconds.
+REMEMBERED = 60.0
 _LONGEST_PAUSE = 5.0
 
 
@@ -49,11 +63,16 @@ class Queue(Protocol[T]):
         """Gives back what has no turn now."""
 
 
+async def _nobody_rests() -> Collection[str]:
+    return ()
+
+
 class QueueLoop(Generic[T]):
     """Works on one queue. `key` says who is waited for: the bot, or the receiver. `after_each` is
     called when an item is done, since that may have made work for another queue.
 
-    Nothing is leased for a key that has enough. What was leased and cannot start yet is held, but
+    Nothing is leased for a key that has enough, or that `resting` names: an upstream takes nothing
+    of that bot now. What was leased and cannot start yet is held, but
     only as many as its key gets done in a second; the rest goes back. So a busy key fills the room
     and a slow one leaves it to others.
     """
@@ -64,8 +83,14 @@ class QueueLoop(Generic[T]):
         key: Callable[[T], str],
         for_one: int,
         after_each: Callable[[], None] = lambda: None,
+        resting: Resting = _nobody_rests,
+        patience: float = PATIENCE,
+        most: int = AT_ONCE,
     ) -> None:
         self._queue = queue
+        self._patience = patience
+        self._most = most
+        self._resting = resting
         self._key = key
         self._for_one = for_one
         self._after_each = after_each
@@ -80,15 +105,18 @@ class QueueLoop(Generic[T]):
     async def turn(self) -> None:
         """Leases and starts what there is room for, then waits until there may be more."""
         self._woken.clear()
+        self._forget()
         held = sum(len(lane.held) for lane in self._lanes.values())
         room = AT_ONCE - len(self._under_way) - held
         full = [key for key, lane in self._lanes.items() if lane.held or lane.busy >= self._for_one]
-        leased = await self._queue.lease(room, full) if room >= WORTH_A_LEASE else []
+        leased: list[T] = []
+        if room >= WORTH_A_LEASE:
+            leased = await self._queue.lease(min(room, self._most), [*full, *await self._resting()])
         for item in leased:
             key = self._key(item)
-            self._lanes.setdefault(key, _Lane(time.monotonic())).held.append(item)
+            self._lanes.setdefault(key, _Lane()).take(item)
             self._start(key)
-        if over := [item for lane in self._lanes.values() for item in lane.excess()]:
+        if over := [item for lane in self._lanes.values() for item in lane.excess(self._patience)]:
             await self._queue.put_back(over)
         if not leased:
             with contextlib.suppress(TimeoutError):
@@ -109,6 +137,10 @@ class QueueLoop(Generic[T]):
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    def _forget(self) -> None:
+        """Drops the lanes that were only kept since they were slow."""
+        self._lanes = {k: a for k, a in self._lanes.items() if a.busy or a.held or a.was_slow()}
+
     def _start(self, key: str) -> None:
         """Starts as much of what is held for the key as it may have under way."""
         lane = self._lanes[key]
@@ -127,7 +159,7 @@ class QueueLoop(Generic[T]):
             lane = self._lanes[key]
             lane.done()
             self._start(key)
-            if not lane.busy:
+            if not lane.busy and not lane.was_slow():
                 del self._lanes[key]
             self._woken.set()
             self._after_each()
@@ -136,28 +168,47 @@ class QueueLoop(Generic[T]):
 class _Lane(Generic[T]):
     """What is leased for one key: how much is under way, and what is held behind it."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self) -> None:
         self.held: deque[T] = deque()
         self.busy = 0
-        self._since = now
+        self._busy_since = 0.0
+        self._slow = float("-inf")
         self._finished: deque[float] = deque()
+
+    def take(self, item: T) -> None:
+        """Holds one more."""
+        if not self.busy and not self.held:
+            self._busy_since = time.monotonic()
+        self.held.append(item)
 
     def done(self) -> None:
         """One of those under way is done."""
         self.busy -= 1
         self._finished.append(time.monotonic())
 
-    def excess(self) -> list[T]:
+    def excess(self, patience: float) -> list[T]:
         """Takes out what will not have its turn within a second, going by the last one.
 
-        Nobody is called slow before that second is over.
+        In its first `patience` seconds nobody is called slow; but who was slow lately is so at
+        once, or each time that all of its posts have timed out it would have the room again.
         """
-        before = time.monotonic() - 1.0
+        now = time.monotonic()
+        before = now - 1.0
         while self._finished and self._finished[0] < before:
             self._finished.popleft()
-        if self._since > before:
+        busy_for = min(now - self._busy_since, 1.0)
+        if self.was_slow():
+            busy_for = 1.0
+        elif busy_for < patience:
             return []
-        return [self.held.pop() for _ in range(len(self.held) - len(self._finished))]
+        if self.held and not self._finished and self._busy_since < before:
+            self._slow = now
+        in_a_second = int(len(self._finished) / busy_for)
+        return [self.held.pop() for _ in range(len(self.held) - in_a_second)]
+
+    def was_slow(self) -> bool:
+        """Whether it lately got nothing done in a whole second while more was waiting."""
+        return time.monotonic() - self._slow < REMEMBERED
 
     def give_up(self) -> list[T]:
         """Takes out everything that is held."""
@@ -167,21 +218,33 @@ class _Lane(Generic[T]):
 
 
 class Worker:
-    """All loops of one process. Make, start and stop it in one event loop."""
+    """All loops of one process. Make, start and stop it in one event loop.
+
+    `chores`: what else is done at the start and then every so many seconds.
+    """
 
     def __init__(
         self,
         deliver: Deliver,
         call_back: CallBack,
         *,
+        resting: Resting = _nobody_rests,
+        chores: Mapping[Chore, float] = NO_CHORES,
         sweep_every: float = SWEEP_EVERY,
         grace: float = GRACE,
     ) -> None:
         self._deliver = deliver
-        self._callbacks = QueueLoop(call_back, lambda owed: owed.receiver, CALLBACKS_FOR_ONE)
-        self._messages = QueueLoop(
-            deliver, lambda message: message.bot_id, FOR_ONE, self._callbacks.wake
+        self._callbacks = QueueLoop(
+            call_back,
+            lambda owed: owed.receiver,
+            CALLBACKS_FOR_ONE,
+            patience=PATIENCE_WITH_RECEIVERS,
+            most=AT_ONCE // 2,  # so that one that refuses thousands leaves the others room
         )
+        self._messages = QueueLoop(
+            deliver, lambda message: message.bot_id, FOR_ONE, self._callbacks.wake, resting
+        )
+        self._chores = chores
         self._sweep_every = sweep_every
         self._grace = grace
         self._loops: list[asyncio.Task[None]] = []
@@ -189,7 +252,9 @@ class Worker:
 
     def start(self) -> None:
         """Starts the loops; needs a running event loop."""
-        turns = (self._messages.turn, self._callbacks.turn, self._sweep)
+        chores = [partial(self._do, chore, every) for chore, every in self._chores.items()]
+        loops = [self._messages.turn, self._callbacks.turn, self._sweep]
+        turns: Sequence[Callable[[], Awaitable[None]]] = [*loops, *chores]
         self._loops = [asyncio.create_task(self._forever(turn)) for turn in turns]
 
     def wake(self) -> None:
@@ -223,6 +288,10 @@ class Worker:
         swept = await self._deliver.sweep()
         self._callbacks.wake()
         await self._sleep(POLL if swept else self._sweep_every)
+
+    async def _do(self, chore: Chore, every: float) -> None:
+        await chore()
+        await self._sleep(every)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleeps, but not beyond `stop`."""

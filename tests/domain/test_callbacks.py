@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optin.domain.callbacks import notification_body, report_id, signature_headers, status_body
+from optin.domain.callbacks import (
+    notification_body,
+    relay_id,
+    relayed_headers,
+    report_id,
+    signature_headers,
+    status_body,
+)
 from optin.domain.inbound import InboundMessage
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage
@@ -230,3 +237,29 @@ def test_any_object_makes_a_body(kind: str, raw: dict[str, Any], name: str) -> N
 def test_a_lone_surrogate_makes_no_error() -> None:
     """Text that is no Unicode becomes a question mark."""
     assert told(inbound("text", {"text": {"body": "\ud800"}}))["message"]["body"] == "?"
+
+
+def test_only_what_proves_a_webhook_is_relayed_with_it() -> None:
+    """SPEC 4: signature headers of both providers and the content type; no credentials, no hops."""
+    signatures = {
+        "content-type": "application/json; charset=utf-8",
+        "x-hub-signature-256": "sha256=ab",
+        "x-hub-signature": "sha1=cd",
+        "x-sinch-webhook-signature": "s",
+        "x-sinch-webhook-signature-nonce": "n",
+        "x-sinch-webhook-signature-timestamp": "1",
+        "x-sinch-webhook-signature-algorithm": "HmacSHA256",
+    }
+    others = {"host": "h", "authorization": "Bearer x", "cookie": "c", "content-length": "9"}
+    others |= {"x-forwarded-for": "192.0.2.1", "transfer-encoding": "chunked", "connection": "x"}
+    given = {name.title(): value for name, value in (signatures | others).items()}
+    assert relayed_headers(given) == signatures
+
+
+def test_a_body_that_comes_again_is_another_relay() -> None:
+    """The same body at another time has an id of its own; in a retried commit it keeps it."""
+    one = relay_id("shop", "digest", AT)
+    assert one == relay_id("shop", "digest", AT)
+    others = {relay_id("shop", "digest", AT + 1), relay_id("shop", "other", AT)}
+    assert one not in others | {relay_id("pub", "digest", AT)}
+    assert one < relay_id("shop", "digest", AT + 1000)

@@ -6,14 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optin.domain.events import SECOND, Kind, Origin
+from optin.domain.bots import Bot
+from optin.domain.events import SECOND, Claim, Kind, Origin
 from optin.domain.inbound import InboundMessage, Preference, ReportedError, StatusUpdate
 from optin.domain.inbound_claims import (
+    Said,
     message_claims,
     message_event_ids,
     preference_claims,
+    provisional_claims,
     stop_claims,
+    understood,
 )
+from optin.domain.keywords import Intent
 
 AT = 1_795_000_000_000_000
 WHO, HIDDEN = "46732001122", "SE.1349120865530274"
@@ -31,9 +36,14 @@ def said(*texts: str, **more: object) -> InboundMessage:
     )
 
 
-def kinds(item: InboundMessage) -> list[Kind]:
+def claims_of(item: InboundMessage, **settings: str) -> list[Claim]:
+    """What the message claims at a bot with these settings."""
+    return message_claims("shop", item, understood(Bot("shop", settings), item), "webhook:meta")
+
+
+def kinds(item: InboundMessage, **settings: str) -> list[Kind]:
     """The kinds of the claims for the first identity."""
-    claims = message_claims("shop", item, ["en"], "webhook:meta")
+    claims = claims_of(item, **settings)
     return [claim.kind for claim in claims if claim.identity == item.identities[0]]
 
 
@@ -49,6 +59,11 @@ def kinds(item: InboundMessage) -> list[Kind]:
         (said("hello", "start"), [Kind.START_WORD, Kind.MESSAGE]),
         (said("start", opens_session=False), [Kind.START_WORD]),
         (said("help"), [Kind.MESSAGE]),
+        (said("stop promotions"), [Kind.MARKETING_STOP, Kind.MESSAGE]),
+        (said("stop promotions", opens_session=False), [Kind.MARKETING_STOP]),
+        (said("stop promotions", "STOP"), [Kind.OPT_OUT_KEYWORD]),
+        (said("start", "stop promotions"), [Kind.MARKETING_STOP, Kind.MESSAGE]),
+        (said("stop sending me the wrong parcels every single week"), [Kind.MESSAGE]),
         (said("stop", group=True), []),
         (said("hello", group=True), []),
         (said("end"), [Kind.MESSAGE]),
@@ -62,9 +77,40 @@ def test_what_a_message_claims(item: InboundMessage, expected: list[Kind]) -> No
     assert kinds(item) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "setting", "kind"),
+    [
+        ("No more!", {"stop_words": "no more,enough"}, Kind.OPT_OUT_KEYWORD),
+        ("ÉNOUGH", {"stop_words": "no more,enough"}, Kind.OPT_OUT_KEYWORD),
+        ("come back", {"start_words": "come back"}, Kind.START_WORD),
+        ("cancel", {"risky_words": "cancel,end"}, Kind.OPT_OUT_KEYWORD),
+        ("cancel", {"risky_words": "end"}, Kind.MESSAGE),
+        ("baja", {"languages": "en,es"}, Kind.OPT_OUT_KEYWORD),
+        ("baja", {"languages": "en"}, Kind.MESSAGE),
+    ],
+)
+def test_a_bots_own_words(text: str, setting: dict[str, str], kind: Kind) -> None:
+    """R10: a bot adds words of its own, switches risky ones on, and chooses its languages."""
+    assert kinds(said(text), **setting)[0] is kind
+
+
+def test_what_needs_a_person() -> None:
+    """R10: a stop word with more around it stops nothing by itself; the first such text is told."""
+    long = "Stop sending me the wrong parcels, where is mine?"
+    meaning, text = understood(Bot("shop"), said("hello", long))
+    assert (meaning, text) == (Intent.REVIEW, long)
+    [claim, _] = provisional_claims(
+        "shop", said(long), Said(meaning, text), "REVIEW1", "webhook:meta"
+    )
+    assert claim.event_id in message_event_ids("shop", said(long), WHO)
+    assert claim.kind is Kind.MARKETING_STOP
+    assert dict(claim.context) == {"message_id": "wamid.A", "review": "REVIEW1"}
+    assert dict(claim.evidence) == {"text": long}
+
+
 def test_every_identity_claims_with_an_id_of_its_own() -> None:
     """R11: as given by each; the ids are those that a commit looks for."""
-    claims = message_claims("shop", said("stop"), ["en"], "webhook:meta")
+    claims = claims_of(said("stop"))
     assert [claim.identity for claim in claims] == [WHO, HIDDEN]
     assert len({claim.event_id for claim in claims}) == 2
     for claim in claims:
@@ -84,7 +130,7 @@ def test_ids_depend_on_the_facts_alone() -> None:
 @given(st.none() | st.integers(-(2**70), 2**70))
 def test_any_time_makes_an_id(at: int | None) -> None:
     """R3: signed events are never refused for their time."""
-    [claim, _] = message_claims("shop", said("stop", at=at), ["en"], "webhook:meta")
+    [claim, _] = claims_of(said("stop", at=at))
     assert (len(claim.event_id), claim.at) == (16, at)
 
 

@@ -66,7 +66,7 @@ TYPED = [
 TEXTS = {"type": "text", "text": TEXT}
 COMPONENT = either(
     {"type": "header", "parameters": ListOf(either(TEXTS, *TYPED), 1)},
-    {"type": "body", "parameters": ListOf(TEXTS)},
+    {"type": either("body", "BODY"), "parameters": ListOf(TEXTS)},
     {
         "type": "button",
         "sub_type": "quick_reply",

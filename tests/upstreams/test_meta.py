@@ -13,7 +13,7 @@ from optin.domain.errors import StoreUnavailable
 from optin.domain.events import DAY, SECOND
 from optin.domain.messages import Category
 from optin.domain.outbox import OutboxMessage
-from optin.ports.upstream import Accepted, Failed, Outcome, Retry, Unknown
+from optin.ports.upstream import Accepted, Failed, Fault, Outcome, Retry, Unknown
 from optin.upstreams.connecting import LONGEST_ANSWER, Answer, ReleasingClient
 from optin.upstreams.meta import MetaUpstream, outcome
 from optin.upstreams.meta_errors import ERRORS
@@ -223,7 +223,8 @@ async def test_each_error_code(upstream: MetaUpstream, api: CloudApi, code: int)
     action = ERRORS[code][0].value
     if action in {"retry", "retry_pair", "retry_slowly", "circuit_break"}:
         waits = {"retry": None, "retry_pair": 6 * SECOND}
-        assert result == Retry(f"{code}: Because.", waits.get(action, 60 * SECOND))
+        fault = Fault.SENDER if action == "circuit_break" else Fault.NONE
+        assert result == Retry(f"{code}: Because.", waits.get(action, 60 * SECOND), fault)
     else:
         assert result == Failed(f"{code}: Because.", marketing_stop=code == 131050)
 

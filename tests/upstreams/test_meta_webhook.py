@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from optin.domain.events import SECOND
 from optin.domain.inbound import (
+    IdentityChange,
     InboundMessage,
     Item,
     NotUnderstood,
     Preference,
     ReportedError,
     StatusUpdate,
+    TemplateUpdate,
 )
 from optin.upstreams.meta_webhook import parse, sign, valid_signature
 from tests import vectors
@@ -170,7 +172,7 @@ OPENING = [
     message(**{"type": None}),
 ]
 NOT_OPENING = [
-    message("system", meta.CHANGED_NUMBER),
+    message("system", {"type": "customer_identity_changed", "body": "Ada changed"}),
     message("edit", meta.EDIT),
     message("revoke", {"original_message_id": "wamid.0"}),
     message("request_welcome"),
@@ -216,7 +218,7 @@ LIST_REPLY = {
         (message("interactive", LIST_REPLY), ("STOP", "row-1"), True),
         (message("edit", meta.EDIT), ("STOP",), False),
         (message("edit", {"message": {"image": {"caption": "Stop"}}}), ("Stop",), False),
-        (message("system", meta.CHANGED_NUMBER), (), False),
+        (message("system", {"type": "customer_identity_changed", "body": "STOP"}), (), False),
         (message("revoke", {"original_message_id": "x"}, text={"body": "STOP"}), (), False),
         (message("text", {"body": "STOP"}, group_id="G1"), (), False),
         (message("text", {"body": ["STOP"]}), (), False),
@@ -433,7 +435,7 @@ def test_every_change_keeps_its_own_number() -> None:
     """One body may be about several business numbers; order is kept."""
     changes = (meta.change(meta.value(n, messages=[message(id=n)])) for n in ("P2", "P1", "P3"))
     items = parse(meta.body(*changes))
-    assert [item.phone_number_id for item in items] == ["P2", "P1", "P3"]
+    assert [getattr(item, "phone_number_id", None) for item in items] == ["P2", "P1", "P3"]
 
 
 def test_nothing_to_tell() -> None:
@@ -518,9 +520,13 @@ def usable(items: tuple[Item, ...]) -> None:
         if isinstance(item, NotUnderstood):
             assert item.reason
             continue
+        if isinstance(item, TemplateUpdate):
+            assert item.name
+            continue
         assert item.phone_number_id
         assert item.at is None or item.at > 0
-        assert all(item.identities)
+        named = item.old if isinstance(item, IdentityChange) else item.identities
+        assert all(named)
         if isinstance(item, InboundMessage):
             assert item.identities
             json.dumps(item.raw, allow_nan=False).encode()

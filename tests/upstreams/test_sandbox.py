@@ -10,13 +10,18 @@ import pytest
 from optin.domain.bots import Bot
 from optin.domain.errors import StoreUnavailable
 from optin.domain.events import DAY, SECOND
-from optin.domain.inbound import InboundMessage, StatusUpdate
+from optin.domain.inbound import InboundMessage, Preference, StatusUpdate
 from optin.domain.messages import Category
 from optin.domain.outbox import OutboxMessage
 from optin.ports.upstream import Accepted
-from optin.upstreams import sandbox
-from optin.upstreams.meta_webhook import parse, valid_signature
-from optin.upstreams.sandbox import SandboxUpstream, customer_message, sign
+from optin.upstreams.meta_webhook import parse, sign, valid_signature
+from optin.upstreams.sandbox import SandboxUpstream
+from optin.upstreams.sandbox_webhooks import (
+    customer_call,
+    customer_message,
+    marketing_preference,
+    phone_number_id,
+)
 
 BOT = Bot("shop")
 NOW = 1_795_430_000.75
@@ -177,7 +182,7 @@ def test_playing_the_customer(sender: str) -> None:
     assert (item.identities, item.texts, item.upstream_id) == ((sender,), ("STOP",), "wamid.1")
     assert (item.at, item.unit) == (1_795_430_000 * SECOND, SECOND)
     assert (item.opens_session, item.type) == (True, "text")
-    assert item.phone_number_id == sandbox.phone_number_id(BOT) == "shop"
+    assert item.phone_number_id == phone_number_id(BOT) == "shop"
 
 
 def test_what_it_signs_is_valid() -> None:
@@ -186,4 +191,23 @@ def test_what_it_signs_is_valid() -> None:
     body = customer_message(bot, "46701740605", "Hi", 0, "wamid.1")
     assert valid_signature("s3cret", body, sign("s3cret", body))
     (item,) = parse(body)
+    assert isinstance(item, InboundMessage)
     assert item.phone_number_id == "PNID1"
+
+
+@pytest.mark.parametrize("value", ["stop", "resume"])
+@pytest.mark.parametrize("sender", ["46701740605", "SE.1349120865530274"])
+def test_playing_the_customers_choice(sender: str, value: str) -> None:
+    """Marketing stopped or resumed reads as the choice that Meta would post (R8)."""
+    (item,) = parse(marketing_preference(BOT, sender, value, 1_795_430_000 * SECOND))
+    assert isinstance(item, Preference)
+    assert (item.identities, item.value, item.category) == ((sender,), value, "marketing_messages")
+    assert (item.at, item.phone_number_id) == (1_795_430_000 * SECOND, "shop")
+
+
+@pytest.mark.parametrize("caller", ["46701740605", "SE.1349120865530274"])
+def test_playing_a_call(caller: str) -> None:
+    """A call reads as one that the contact started, which opens a session (R9)."""
+    (item,) = parse(customer_call(BOT, caller, 1_795_430_000 * SECOND, "call-1"))
+    assert isinstance(item, InboundMessage)
+    assert (item.identities, item.type, item.opens_session) == ((caller,), "call", True)

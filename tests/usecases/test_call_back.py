@@ -7,11 +7,13 @@ import hmac
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from optin.domain.errors import StoreUnavailable
 from optin.ports.poster import PostFailed
-from optin.ports.store import Callback
+from optin.ports.store import Callback, CallbackKind, CallbackStage
 from optin.stores.sqlite import SQLiteStore
 from optin.usecases.call_back import LEASE, YIELD, CallBack
 from tests.usecases.outbox import BOT, Clock, add_bot, new_id, opened, within
@@ -55,6 +57,25 @@ async def owe(store: SQLiteStore, callback_id: str = "C1") -> None:
     )
 
 
+async def the_one(store: SQLiteStore) -> Callback:
+    """The only callback there is, as it stands."""
+    [callback] = await store.callbacks(BOT, "", 10)
+    return callback
+
+
+@dataclass
+class Dying:
+    """The store of a process that ends before it can write down what became of a post."""
+
+    store: SQLiteStore
+
+    async def put_callbacks(self, *_: object) -> None:
+        raise StoreUnavailable("The process is gone.")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
 async def round_of(store: SQLiteStore, receiver: Receiver) -> int:
     """Posts everything that is due; how many that was."""
     call_back = CallBack(store, receiver, "process-1", new_id)
@@ -65,7 +86,9 @@ async def round_of(store: SQLiteStore, receiver: Receiver) -> int:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-async def test_what_was_taken_is_forgotten(store: SQLiteStore, clock: Clock, status: int) -> None:
+async def test_what_was_taken_is_not_posted_again(
+    store: SQLiteStore, clock: Clock, status: int
+) -> None:
     """SPEC 4: any 2xx ends it; the body goes out byte for byte, as JSON."""
     await owe(store)
     receiver = Receiver([status])
@@ -92,29 +115,93 @@ async def test_what_failed_comes_again(
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 410])
-async def test_what_was_refused_for_good_is_dropped(
+async def test_what_was_refused_for_good_is_dead(
     store: SQLiteStore, clock: Clock, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """SPEC 4: permanent refusals are not tried again, and the log says so."""
+    """SPEC 4: permanent refusals are not tried again; they are shown, and the log says so."""
     await owe(store)
     receiver = Receiver([status])
     await round_of(store, receiver)
     clock.now += 10**12
     assert await round_of(store, receiver) == 0
-    assert f"dropped after status {status}" in caplog.text
+    dead = await the_one(store)
+    assert (dead.stage, dead.outcome, dead.attempts) == ("dead", f"HTTP {status}", 1)
+    assert f"given up after HTTP {status}" in caplog.text
 
 
-async def test_fifteen_retries_then_no_more(store: SQLiteStore, clock: Clock) -> None:
-    """SPEC 4: 5 s, doubling, fifteen times, the last after 81,920 s."""
+async def test_fifteen_retries_then_dead(store: SQLiteStore, clock: Clock) -> None:
+    """SPEC 4: 5 s, doubling, fifteen times, the last after 81,920 s; not a microsecond early."""
     await owe(store)
-    receiver, begun, tried = Receiver([500] * 99), clock.now, []
-    for _ in range(40):
-        if await round_of(store, receiver):
-            tried.append((clock.now - begun) // SECOND)
-        clock.now = begun + (tried[-1] * 2 + 5) * SECOND
-    assert tried[:4] == [0, 5, 15, 35]
-    assert (len(tried), tried[-1]) == (16, 5 * (2**15 - 1))
-    assert tried[-1] - tried[-2] == 81_920
+    receiver, gaps = Receiver([500] * 15 + [None]), [0]
+    while (await the_one(store)).stage is CallbackStage.WAITING:
+        clock.now += max(gaps[-1] - 1, 0)
+        assert gaps == [0] or await round_of(store, receiver) == 0
+        clock.now += min(gaps[-1], 1)
+        assert await round_of(store, receiver) == 1
+        gaps.append((await the_one(store)).due - clock.now)
+    assert gaps[1:16] == [5 * SECOND * 2**n for n in range(15)]
+    assert gaps[15] == 81_920 * SECOND
+    dead = await the_one(store)
+    assert (dead.stage, dead.attempts) == ("dead", 16)
+    assert (dead.outcome, len(receiver.posts)) == ("no answer: no answer", 16)
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "outcome"),
+    [
+        (204, "done", "HTTP 204"),
+        (503, "waiting", "HTTP 503"),
+        (None, "waiting", "no answer: no answer"),
+    ],
+)
+async def test_the_last_outcome_is_kept(
+    store: SQLiteStore, status: int | None, stage: str, outcome: str
+) -> None:
+    """SPEC 4: what became of a callback can be seen, also of one that was taken."""
+    await owe(store)
+    await round_of(store, Receiver([status]))
+    tried = await the_one(store)
+    assert (tried.stage, tried.outcome, tried.attempts) == (stage, outcome, 1)
+    assert (tried.claimant, tried.leased_until) == ("", 0)
+
+
+async def test_a_failing_one_holds_up_no_later_one(store: SQLiteStore) -> None:
+    """SPEC 4: what came later is posted while the earlier one waits for its next try."""
+    await owe(store, "C1")
+    receiver = Receiver([500])
+    await round_of(store, receiver)
+    await owe(store, "C2")
+    assert await round_of(store, receiver) == 1
+    stages = {c.callback_id: c.stage for c in await store.callbacks(BOT, "", 10)}
+    assert stages == {"C1": "waiting", "C2": "done"}
+
+
+async def test_a_relay_goes_out_with_its_own_headers(store: SQLiteStore) -> None:
+    """SPEC 4: byte for byte with the provider's signature, whatever key the bot has."""
+    await store.put_settings(BOT, {"callback_hmac_key": "legacy-key"})
+    signed = {"content-type": "application/json; charset=utf-8", "x-hub-signature-256": "sha256=a"}
+    raw = b'\xff {"object" : 1}\n'
+    relay = Callback(BOT, "C1", URL, raw, 0, 0, kind=CallbackKind.RELAY, headers=signed)
+    await within(store, lambda tx: tx.put_callback(relay))
+    receiver = Receiver()
+    await round_of(store, receiver)
+    assert receiver.posts == [(URL, signed, raw)]
+
+
+async def test_a_process_that_died_between_post_and_commit(
+    store: SQLiteStore, clock: Clock
+) -> None:
+    """SPEC 4: posted and not written down is posted again, at least once; nothing is lost."""
+    await owe(store)
+    receiver = Receiver()
+    dying = CallBack(Dying(store), receiver, "process-1", new_id)
+    [callback] = await dying.lease(10)
+    with pytest.raises(StoreUnavailable):
+        await dying.deliver(callback)
+    assert (len(receiver.posts), (await the_one(store)).stage) == (1, "waiting")
+    clock.now += LEASE
+    assert await round_of(store, receiver) == 1
+    assert (len(receiver.posts), (await the_one(store)).stage) == (2, "done")
 
 
 async def test_a_key_signs_every_try_with_a_nonce_of_its_own(
@@ -177,3 +264,4 @@ async def test_a_removed_bot_is_told_nothing(store: SQLiteStore) -> None:
     await store.remove_bot(BOT)
     await call_back.deliver(callback)
     assert receiver.posts == []
+    assert (await the_one(store)).outcome == "the bot was removed"

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from optin.domain.events import Event
 from optin.domain.ids import time_ordered_id
 from optin.ports.store import Store
+from optin.upstreams import sinch_webhook
 from optin.upstreams.meta_webhook import parse, valid_signature
 from optin.usecases.blacklist import Blacklist
 from optin.usecases.check import Check
@@ -22,6 +23,9 @@ from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact
 from optin.usecases.receive_inbound import ReceiveInbound
 from optin.usecases.record_consent import RecordConsent
+from optin.usecases.relay import Relay
+from optin.usecases.replay_callbacks import ReplayCallbacks
+from optin.usecases.review import Reviews
 from optin.usecases.send_message import SendMessage
 from optin.web.app import Services, create_app
 
@@ -47,6 +51,17 @@ def services_on(store: Store, **more: Any) -> Services:
         manage_templates=ManageTemplates(store),
         send_message=SendMessage(store, new_id),
         receive_inbound=ReceiveInbound(store, parse, valid_signature),
+        receive_sinch=ReceiveInbound(
+            store,
+            sinch_webhook.parse,
+            sinch_webhook.SignatureCheck(),
+            source="webhook:sinch",
+            secret="sinch.webhook_secret",
+            number="sinch.app_id",
+        ),
+        relay=Relay(store, {}, "doors", new_id),
+        reviews=Reviews(store),
+        replay_callbacks=ReplayCallbacks(store),
     )
     return replace(services, **more)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import click
 
 from optin.cli.bot_token import token
-from optin.cli.options import DATABASE, JSON, checked_id, with_store
-from optin.cli.output import print_json, print_table
+from optin.cli.options import DATABASE, JSON, checked_id, with_backlog, with_store
+from optin.cli.output import print_json, print_table, shown_time
 from optin.cli.setting_values import read_values
 from optin.domain.bots import SECRETS, SETTINGS, Bot, checked_settings
 from optin.domain.errors import InvalidInput
+from optin.ports.backlog import HeldUp
 from optin.wiring.making import manage_bots
 
+NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 _ID = click.argument("bot_id", metavar="ID", callback=checked_id)
 _SET = click.option(
     "--set",
@@ -78,9 +83,13 @@ def list_(database: str | None, as_json: bool) -> None:
 @DATABASE
 @JSON
 def show(bot_id: str, database: str | None, as_json: bool) -> None:
-    """Show a bot's settings; of secrets, only whether they are set."""
+    """Show a bot's settings, and its messages that wait; of secrets, only whether they are set."""
     found = with_store(database, lambda store: manage_bots(store).bot(bot_id))
-    _print_settings(found, as_json)
+    waiting = with_backlog(database, lambda backlog: backlog.held_up(bot_id))
+    _print_settings(found, as_json, {"waiting": list(map(_waiting_json, waiting))})
+    if waiting and not as_json:
+        print()
+        print_table(("WAITING", "SINCE", "NEXT TRY", "LAST TRY"), list(map(_waiting, waiting)))
 
 
 @bot.command("set")
@@ -132,10 +141,24 @@ def _columns(brief: dict[str, str]) -> tuple[str, ...]:
     return (brief["id"], brief["region"] or "-", brief["upstream"], brief["name"])
 
 
-def _print_settings(of: Bot, as_json: bool) -> None:
+def _waiting(held: HeldUp) -> tuple[str, ...]:
+    times = (shown_time(held.oldest) or "", shown_time(held.next_try) or "")
+    return (str(held.messages), *times, held.details or "-")
+
+
+def _waiting_json(held: HeldUp) -> dict[str, Any]:
+    return {
+        "messages": held.messages,
+        "oldest": shown_time(held.oldest),
+        "next_try": shown_time(held.next_try),
+        "last_try": held.details,
+    }
+
+
+def _print_settings(of: Bot, as_json: bool, more: Mapping[str, Any] = NOTHING_MORE) -> None:
     shown = {key: _shown(of, key) for key in SETTINGS}
     if as_json:
-        print_json({**_brief(of), "settings": shown})
+        print_json({**_brief(of), "settings": shown, **more})
     else:
         print_table(("SETTING", "VALUE"), list(shown.items()))
 

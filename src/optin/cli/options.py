@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from optin.domain.bots import checked_bot_id
+from optin.ports.backlog import Backlog
 from optin.ports.store import Store
 from optin.settings import Settings, load_settings
-from optin.wiring.opening import opened_store
+from optin.wiring.opening import open_backlog, opened_store
 
 Result = TypeVar("Result")
 
@@ -42,5 +43,18 @@ def with_store(
     async def run() -> Result:
         async with opened_store(settings_for(database=database), create=create) as store:
             return await act(store)
+
+    return asyncio.run(run())
+
+
+def with_backlog(database: str | None, look: Callable[[Backlog], Awaitable[Result]]) -> Result:
+    """What `look` finds in the queues of a database that is there."""
+
+    async def run() -> Result:
+        backlog = open_backlog(settings_for(database=database))
+        try:
+            return await look(backlog)
+        finally:
+            await backlog.close()
 
     return asyncio.run(run())

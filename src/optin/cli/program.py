@@ -21,7 +21,20 @@ _log = logging.getLogger(__name__)
 
 
 #: Each is the object of its own name in the module of its own name.
-_COMMANDS = ("serve", "bot", "check", "template", "sandbox", "migrate", "demo")
+_COMMANDS = (
+    "serve",
+    "bot",
+    "check",
+    "template",
+    "reconcile",
+    "callbacks",
+    "webhooks",
+    "review",
+    "keywords",
+    "sandbox",
+    "migrate",
+    "demo",
+)
 
 
 class _Commands(click.Group):

@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -16,12 +18,31 @@ from optin.cli.output import print_json
 from optin.domain.bots import Bot
 from optin.domain.errors import InvalidInput, StartupError
 from optin.domain.identities import parse_identity, shown
-from optin.upstreams.sandbox import customer_message, sign
+from optin.upstreams.meta_webhook import sign
+from optin.upstreams.sandbox_webhooks import customer_call, customer_message, marketing_preference
 from optin.usecases.manage_bots import ManageBots
 from optin.wiring.making import manage_bots
 
 _SECONDS = 10
 _IN_FORCE = 1.0  # seconds until every process knows a changed setting (SPEC 8)
+_BLOCKED_BY = "sandbox.blocked_by"
+
+#: (bot, identity, UTC µs now, a fresh id) -> the body that WhatsApp would post.
+_Body = Callable[[Bot, str, int, str], bytes]
+
+_FROM = click.option("--from", "sender", metavar="NUMBER", required=True, help="Who does it.")
+_URL = click.option(
+    "--url",
+    metavar="URL",
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    help="Where the service listens.",
+)
+
+
+def _customer(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of everything that a customer does and WhatsApp posts."""
+    return BOT(_FROM(_URL(DATABASE(JSON(command)))))
 
 
 @click.group()
@@ -30,42 +51,108 @@ def sandbox() -> None:
 
 
 @sandbox.command()
-@BOT
-@click.option("--from", "sender", metavar="NUMBER", required=True, help="Who writes.")
+@_customer
 @click.argument("text")
-@click.option(
-    "--url",
-    metavar="URL",
-    default="http://127.0.0.1:8080",
-    show_default=True,
-    help="Where the service listens.",
-)
+def say(text: str, **given: Any) -> None:
+    """Write TEXT to the bot as a customer: a signed webhook, as WhatsApp would send it."""
+
+    def body(bot: Bot, sender: str, now: int, fresh: str) -> bytes:
+        return customer_message(bot, sender, text, now, fresh)
+
+    _post_as(given, f"wrote to {{bot}}: {text}", body)
+
+
+@sandbox.command()
+@_customer
+def call(**given: Any) -> None:
+    """Ring the bot as a customer, which opens a session as a message does."""
+    _post_as(given, "called {bot}", customer_call)
+
+
+@sandbox.command("stop-marketing")
+@_customer
+def stop_marketing(**given: Any) -> None:
+    """Stop marketing messages in WhatsApp's own settings, as a customer."""
+    _post_as(given, "stopped marketing of {bot}", _choosing("stop"))
+
+
+@sandbox.command("resume-marketing")
+@_customer
+def resume_marketing(**given: Any) -> None:
+    """Resume marketing messages in WhatsApp's own settings, as a customer."""
+    _post_as(given, "resumed marketing of {bot}", _choosing("resume"))
+
+
+@sandbox.command()
+@BOT
+@_FROM
 @DATABASE
 @JSON
-def say(bot_id: str, sender: str, text: str, url: str, database: str | None, as_json: bool) -> None:
-    """Write TEXT to the bot as a customer: a signed webhook, as WhatsApp would send it."""
-    identity = parse_identity(sender)
-    bot = with_store(database, lambda store: _bot_with_secret(manage_bots(store), bot_id))
-    message_id = "wamid.SANDBOX" + secrets.token_hex(12).upper()
-    body = customer_message(bot, identity, text, time.time_ns() // 1000, message_id)
-    _post(f"{url.rstrip('/')}/webhooks/meta/{bot_id}", body, bot.value("meta.app_secret"))
-    if as_json:
-        print_json({"bot": bot_id, "from": shown(identity), "message_id": message_id})
+def block(bot_id: str, sender: str, database: str | None, as_json: bool) -> None:
+    """Block the bot as a customer: its messages are accepted and never delivered."""
+    _set_blocked(bot_id, sender, database, as_json, blocked=True)
+
+
+@sandbox.command()
+@BOT
+@_FROM
+@DATABASE
+@JSON
+def unblock(bot_id: str, sender: str, database: str | None, as_json: bool) -> None:
+    """Unblock the bot as a customer."""
+    _set_blocked(bot_id, sender, database, as_json, blocked=False)
+
+
+def _choosing(value: str) -> _Body:
+    return lambda bot, who, now, _: marketing_preference(bot, who, value, now)
+
+
+def _post_as(given: dict[str, Any], told: str, body_of: _Body) -> None:
+    """Posts what the customer does to the service, and says that it did."""
+    bot_id, identity = given["bot_id"], parse_identity(given["sender"])
+    bot = with_store(given["database"], lambda store: _with_secret(manage_bots(store), bot_id))
+    fresh = "wamid.SANDBOX" + secrets.token_hex(12).upper()
+    body = body_of(bot, identity, time.time_ns() // 1000, fresh)
+    url = f"{given['url'].rstrip('/')}/webhooks/meta/{bot_id}"
+    _post(url, body, bot.value("meta.app_secret"))
+    if given["as_json"]:
+        print_json({"bot": bot_id, "from": shown(identity), "message_id": fresh})
     else:
-        print(f"{shown(identity)} wrote to {bot_id}: {text}")
+        print(f"{shown(identity)} {told.replace('{bot}', bot_id, 1)}")
 
 
-async def _bot_with_secret(bots: ManageBots, bot_id: str) -> Bot:
-    """The bot, with an app secret, without which the service believes no webhook (SPEC 5)."""
+def _set_blocked(
+    bot_id: str, sender: str, database: str | None, as_json: bool, *, blocked: bool
+) -> None:
+    identity = parse_identity(sender)
+
+    async def change(bots: ManageBots) -> None:
+        bot = await _on_sandbox(bots, bot_id)
+        others = [each for each in bot.value(_BLOCKED_BY).split(",") if each not in ("", identity)]
+        await bots.change(bot_id, {_BLOCKED_BY: ",".join([*others, *[identity] * blocked])})
+
+    with_store(database, lambda store: change(manage_bots(store)))
+    if as_json:
+        print_json({"bot": bot_id, "from": shown(identity), "blocked": blocked})
+    else:
+        print(f"{shown(identity)} {'blocked' if blocked else 'unblocked'} {bot_id}")
+
+
+async def _on_sandbox(bots: ManageBots, bot_id: str) -> Bot:
     bot = await bots.bot(bot_id)
     if bot.value("upstream") != "sandbox":
         # The service could not tell it from a real customer's message, and it would be proof.
         raise InvalidInput(f"Bot {bot_id} is not on the sandbox, so nobody may play its customers.")
-    if bot.value("meta.app_secret"):
-        return bot
-    bot = await bots.change(bot_id, {"meta.app_secret": secrets.token_hex(32)})
-    print(f"Bot {bot_id} had no meta.app_secret yet; it has one now.", file=sys.stderr)
-    await asyncio.sleep(_IN_FORCE)
+    return bot
+
+
+async def _with_secret(bots: ManageBots, bot_id: str) -> Bot:
+    """The bot, with an app secret, without which the service believes no webhook (SPEC 5)."""
+    before = await _on_sandbox(bots, bot_id)
+    bot = await bots.with_app_secret(bot_id)
+    if not before.value("meta.app_secret"):
+        print(f"Bot {bot_id} had no meta.app_secret yet; it has one now.", file=sys.stderr)
+        await asyncio.sleep(_IN_FORCE)
     return bot
 
 

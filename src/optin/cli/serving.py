@@ -10,14 +10,17 @@ import multiprocessing
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from optin.domain.errors import StartupError
 from optin.settings import Settings
+from optin.web.metrics import SHARED
 from optin.web.server import server_config
 from optin.wiring.service import Service, start_logging
 
@@ -44,7 +47,9 @@ def serve_until_stopped(
         factory=True,
     )
     if settings.workers > 1:
-        _Workers(config, sock, announce).run_to_the_end()
+        with tempfile.TemporaryDirectory(prefix="optin-metrics-") as shared:
+            os.environ[SHARED] = shared  # for the workers, which inherit it
+            _Workers(config, sock, announce).run_to_the_end()
     else:
         _Server(config, announce).run_to_the_end(sock)
 
@@ -105,6 +110,7 @@ class _Workers(Multiprocess):
         super().keep_subprocess_alive()
         for pid in before - {each.pid for each in self.processes}:
             _log.warning("Worker process %s ended unasked; another takes its place.", pid)
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
         if self._announce and all(each.is_ready(_PATIENCE) for each in self.processes):
             _log.info("Worker processes: %s", " ".join(str(each.pid) for each in self.processes))
             self._announce()

@@ -6,13 +6,15 @@ import click
 
 from optin.cli.options import BOT, DATABASE, JSON, with_store
 from optin.cli.output import print_json, print_table, shown_time
-from optin.ports.store import Template
+from optin.ports.store import Store, Template
 from optin.usecases.manage_templates import ManageTemplates
+from optin.usecases.sync_templates import Synced
+from optin.wiring.making import sync_templates
 
 
 @click.group()
 def template() -> None:
-    """List and set a bot's template records.
+    """List, set and sync a bot's template records.
 
     A template without a record is treated as marketing.
     """
@@ -60,6 +62,34 @@ def set_(
         print_json(_as_json(stored))
     else:
         print(f"{stored.name} ({stored.language}) is {stored.category}.")
+
+
+@template.command()
+@BOT
+@DATABASE
+@JSON
+def sync(bot_id: str, database: str | None, as_json: bool) -> None:
+    """Take over what the provider's list of templates says.
+
+    `optin serve` does so by itself every ten minutes.
+    """
+    found = with_store(database, lambda store: _synced(store, bot_id))
+    if as_json:
+        changed = list(map(_as_json, found.changed))
+        print_json({"bot": bot_id, "listed": found.listed, "changed": changed})
+        return
+    if found.changed:
+        rows = [(t.name, t.language, t.category or "unknown", t.status) for t in found.changed]
+        print_table(("NAME", "LANGUAGE", "CATEGORY", "STATUS"), rows)
+    print(f"{found.listed} templates are listed; {len(found.changed)} records changed.")
+
+
+async def _synced(store: Store, bot_id: str) -> Synced:
+    syncing = sync_templates(store)
+    try:
+        return await syncing.sync(bot_id)
+    finally:
+        await syncing.close()
 
 
 def _as_json(record: Template) -> dict[str, str | None]:

@@ -49,9 +49,19 @@ class Bot:
         return Policy(reopt_in_needs_evidence=self.value("reopt_in") == "evidence")
 
     @property
+    def route(self) -> Mapping[str, str]:
+        """The settings that say which way messages go (H8)."""
+        prefix = self.value("upstream") + "."
+        return {k: v for k, v in self.settings.items() if k == "upstream" or k.startswith(prefix)}
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """The language packs whose keywords this bot understands (R10)."""
         return tuple(self.value("languages").split(","))
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A setting that is a list of words or phrases (R10)."""
+        return tuple(filter(None, self.value(key).split(",")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,23 @@ def _languages(value: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
+def _whole_number(low: int, high: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        good = value.isascii() and value.isdigit() and len(value) < 10
+        if not good or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return str(int(value))
+
+    return check
+
+
+def _words(value: str) -> str:
+    words = [" ".join(word.split()) for word in value.split(",")]
+    if len(words) > 200 or any(len(word) > 60 for word in words):
+        raise ValueError("takes up to 200 words or phrases of up to 60 characters, with commas")
+    return ",".join(dict.fromkeys(filter(None, words)))
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -153,12 +180,18 @@ def _url(value: str) -> str:
 
 _NAME = _matching(r"[A-Za-z0-9][A-Za-z0-9\-_.]{0,63}", "a short name of letters and digits")
 _ID = _matching(r"[A-Za-z0-9\-_.]{1,128}", "an id of letters, digits, - _ and dots")
+_IDS = _matching(r"[A-Za-z0-9.,]{1,4096}", "identities without +, separated by commas")
 
 _TABLE = (
     Setting("region", "", _NAME),
     Setting("name", "", _text),
     Setting("default_country", "", _matching(r"[A-Z]{2}", "a country code such as SE")),
     Setting("languages", "en", _languages),
+    Setting("stop_words", "", _words),
+    Setting("start_words", "", _words),
+    Setting("risky_words", "", _words),
+    Setting("review_stop", "no", _one_of("yes", "no")),
+    Setting("confirm_opt_out", "", _text),
     Setting("enforce", "all", _one_of("all", "opt_outs", "none")),
     Setting("reopt_in", "any", _one_of("any", "evidence")),
     Setting("optin_response", "empty", _one_of("empty", "rows")),
@@ -167,8 +200,10 @@ _TABLE = (
     Setting("callback_signature", "hex", _one_of("hex", "base64")),
     Setting("events_url", "", _url),
     Setting("forward_url", "", _url),
+    Setting("keep_webhooks_days", "7", _whole_number(0, 365)),
     Setting("upstream", "sandbox", _one_of("sandbox", "meta", "sinch")),
     Setting("meta.phone_number_id", "", _ID),
+    Setting("meta.waba_id", "", _ID),
     Setting("meta.access_token", "", _text, secret=True),
     Setting("meta.app_secret", "", _text, secret=True),
     Setting("meta.verify_token", "", _text, secret=True),
@@ -176,6 +211,7 @@ _TABLE = (
     Setting(
         "meta.api_version", "v25.0", _matching(r"v\d{1,3}\.\d{1,2}", "a version such as v25.0")
     ),
+    Setting("meta.messages_per_second", "80", _whole_number(1, 1000)),
     Setting("sinch.project_id", "", _ID),
     Setting("sinch.app_id", "", _ID),
     Setting("sinch.key_id", "", _ID),
@@ -184,6 +220,7 @@ _TABLE = (
     Setting("sinch.region", "eu", _one_of("us", "eu", "br")),
     Setting("sinch.base_url", "", _url),
     Setting("sinch.auth_url", "https://auth.sinch.com/oauth2/token", _url),
+    Setting("sandbox.blocked_by", "", _IDS),
 )
 
 #: The bot settings by name (SPEC 8).

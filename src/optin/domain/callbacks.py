@@ -25,6 +25,10 @@ _FAILURES = frozenset({MessageState.FAILED, MessageState.NO_OPT_IN, MessageState
 _WITH_CONTACTS = frozenset({"text", "contacts", "location"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: The headers by which a provider's webhook is read and believed; Sinch has several of its own.
+_RELAYED = ("content-type", "x-hub-signature", "x-hub-signature-256")
+_RELAYED_OF_SINCH = "x-sinch-webhook-signature"
+
 
 def status_row(message: OutboxMessage) -> dict[str, str]:
     """One recipient's row: that of the answer to a send, and of a report (H8)."""
@@ -73,6 +77,22 @@ def signature_headers(key: str, encoding: str, body: bytes, nonce: str) -> dict[
         "sinch-whatsapp-callback-signature-algorithm": "HMAC_SHA_256",
         "sinch-whatsapp-callback-signature-nonce": nonce,
     }
+
+
+def relayed_headers(given: Mapping[str, str]) -> dict[str, str]:
+    """What is relayed of a webhook's headers (`forward_url`), by lower-case name."""
+    named = {name.lower(): value for name, value in given.items()}
+    return {
+        name: value
+        for name, value in named.items()
+        if name in _RELAYED or name.startswith(_RELAYED_OF_SINCH)
+    }
+
+
+def relay_id(bot_id: str, digest: str, received: int) -> str:
+    """The id of the relay of one body: one that comes again is relayed again, as its sender meant.
+    `digest` is the body's, `received` UTC µs."""
+    return ulid(derived_id(received, bot_id, digest, str(received), "relay"))
 
 
 def _circumstances(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,20 +8,25 @@ from typing import Any
 from optin.domain import consent
 from optin.domain.bots import Bot
 from optin.domain.consent import NEVER, Clocks
-from optin.domain.events import Event, Kind
+from optin.domain.events import Event
 from optin.domain.identities import shown
 from optin.domain.rfc3339 import shown_time
+
+#: Farther from 1970 than this, in µs, nothing happens; it stays within the years 1 to 9999.
+_WRITABLE = 2**55
 
 
 def change_body(
     bot: Bot, event: Event, before: Clocks, after: Clocks, version: int
 ) -> bytes | None:
-    """The body for one recorded event; None if it changed nothing that anybody waits for.
+    """The body for one recorded event; None if the state that it speaks of stays as it was.
 
-    `before` and `after` are what decisions read (R11). A contact's message is a change only if no
-    session was open: every further one merely prolongs it, and they are a hundred times as many.
+    `before` and `after` are what decisions read (R11). So a repeated opt-in is no change, nor is
+    an old one that a newer opt-out outweighs. A contact's message is one only if no session was
+    open: every further one merely prolongs it, and they are a hundred times as many.
     """
-    if before == after or _prolongs_a_session(event, before):
+    state = _state(after, event.recorded, bot)
+    if before == after or _is_the_same(state, _state(before, event.recorded, bot)):
         return None
     told = {
         "type": "consent",
@@ -33,16 +38,22 @@ def change_body(
             "kind": event.claim.kind.value,
             "source": event.claim.source,
             "recorded_at": shown_time(event.recorded),
-            "effective_at": None if event.effective is None else shown_time(event.effective),
+            "effective_at": _shown(event.effective),
         },
-        "state": _state(after, event.recorded, bot),
+        "state": state,
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _prolongs_a_session(event: Event, before: Clocks) -> bool:
-    was_open = consent.session_until(before, event.recorded) is not None
-    return event.claim.kind is Kind.MESSAGE and was_open
+def _shown(at: int | None) -> str | None:
+    """The time, if it is one that can be written: a provider's may be any number."""
+    return None if at is None or abs(at) > _WRITABLE else shown_time(at)
+
+
+def _is_the_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether they differ in nothing but the end of a session that is open in both."""
+    both_open = None not in (one["session_until"], other["session_until"])
+    return one == (other | {"session_until": one["session_until"]} if both_open else other)
 
 
 def _state(clocks: Clocks, now: int, bot: Bot) -> dict[str, Any]:

@@ -127,6 +127,12 @@ class InconsistentRecord(StoreUnavailable):
     code = "inconsistent_record"
 
 
+class ProviderError(OptinError):
+    """The WhatsApp provider did not answer, or not with what it was asked for: nothing changed."""
+
+    code = "provider_error"
+
+
 class StartupError(OptinError):
     """The program cannot start or go on as it was told; the message says why in one sentence."""
 

@@ -32,7 +32,7 @@ def judged(message: OutboxMessage, category: Category, verdict: Gate, now: int) 
 def accepted(message: OutboxMessage, upstream_id: str) -> OutboxMessage:
     """The provider took it; its reports may have come before its answer did."""
     known = message.upstream_id or upstream_id
-    return _moved(replace(message, upstream_id=known), MessageState.DISPATCHED, message.details)
+    return _moved(replace(message, upstream_id=known), MessageState.DISPATCHED, "")
 
 
 def failed(message: OutboxMessage, details: str) -> OutboxMessage:
@@ -46,14 +46,14 @@ def retried(
     """Certainly not taken: free for anybody again later, unless its tries or its life are over.
 
     `after`: the least wait that the provider asked for, µs. A try that never got
-    as far as a claim counts, too.
+    as far as a claim counts, too. `details` stay with it: why it waits.
     """
     tries = message.attempts + (message.stage is Stage.WAITING)
     wait = hand_over_wait(tries, jitter)
     due = now + max(wait or 0, 0 if after is None else after)
     if wait is None or due >= message.expires:
         return failed(message, details)
-    return replace(yielded(message, due), attempts=tries)
+    return replace(yielded(message, due), attempts=tries, details=details)
 
 
 def yielded(message: OutboxMessage, due: int) -> OutboxMessage:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optin.domain.events import SECOND
+from optin.domain.messages import MessageState
 
 #: The provider's error for "this person stopped marketing from this business" (R8).
 MARKETING_STOPPED = 131050
@@ -20,10 +21,16 @@ MARKETING_STOPPED = 131050
 
 @dataclass(frozen=True, slots=True)
 class ReportedError:
-    """An error in a status. `code` as the provider numbers it, `details` for people."""
+    """An error in a status. `code` as the provider numbers it, 0 for one that only has words;
+    `details` for people."""
 
     code: int
     details: str = ""
+
+    @property
+    def told(self) -> str:
+        """Code and words, as the business reads them."""
+        return f"{self.code} {self.details}" if self.code else self.details
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class InboundMessage:
     `texts`: every place where a keyword can sit (R10), as received. `opens_session`: whether a
     message of its type does (R9). `is_reply`: it answers a button or list of ours. `raw`: the
     provider's message object. `group`: it was sent in a group, so says nothing about this bot.
+    `shared`: further identities of the sender's own, which it hands over (R11).
     """
 
     phone_number_id: str
@@ -47,6 +55,7 @@ class InboundMessage:
     profile_name: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
     group: bool = False
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,62 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderConsent:
+    """An opt-in or opt-out that the provider itself took from the contact (SPEC 5).
+
+    `opted_in`: which of the two. `request_id`: tells it from others of the same instant, "" if it
+    has none. `evidence`: what the provider says of it.
+    """
+
+    phone_number_id: str
+    identities: tuple[str, ...]
+    opted_in: bool
+    at: int | None
+    unit: int = SECOND
+    request_id: str = ""
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChange:
+    """A person has a new number or BSUID (R11): who they were, and who they are. Either may be
+    empty, and no identity is in both."""
+
+    phone_number_id: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    at: int | None
+    unit: int = SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """The signature of a body whose scheme has more than one part (SPEC 5). `at`: as it came."""
+
+    value: str
+    nonce: str
+    at: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUpdate:
+    """The provider's news of a template (H9). `account`: whose it is, as the provider names it.
+
+    `language` as it came. `categories`: those that the news name for now and later, none if it is
+    not about that; `status`: "" if it is not about that. Both in the provider's words.
+    """
+
+    account: str
+    name: str
+    language: str
+    at: int | None
+    unit: int = SECOND
+    categories: tuple[str, ...] = ()
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NotUnderstood:
     """A part of a signed body that the parser has no meaning for; `raw` is kept to parse again."""
 
@@ -93,7 +158,25 @@ class NotUnderstood:
     raw: bytes
 
 
-Item = InboundMessage | StatusUpdate | Preference | NotUnderstood
+Item = (
+    InboundMessage
+    | IdentityChange
+    | StatusUpdate
+    | Preference
+    | ProviderConsent
+    | TemplateUpdate
+    | NotUnderstood
+)
 
 #: What a parser makes of one body, in the body's order. It never raises, whatever the bytes.
 Parsed = tuple[Item, ...]
+
+#: The provider's words for what became of a message. Voice messages are played instead of read.
+STATES: Mapping[str, MessageState] = {
+    "sent": MessageState.SENT,
+    "delivered": MessageState.DELIVERED,
+    "read": MessageState.READ,
+    "played": MessageState.READ,
+    "deleted": MessageState.DELETED,
+    "failed": MessageState.FAILED,
+}

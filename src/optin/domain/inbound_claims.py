@@ -6,11 +6,14 @@ Every identity that an item names gets its own claim: it counts as given by each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
+from optin.domain.bots import Bot
 from optin.domain.events import Claim, Kind, Origin
-from optin.domain.ids import derived_id
-from optin.domain.inbound import InboundMessage, Preference, StatusUpdate
+from optin.domain.ids import derived_id, ulid
+from optin.domain.inbound import InboundMessage, Preference, ProviderConsent, StatusUpdate
 from optin.domain.keywords import Intent, intent
 
 _LONGEST_TIME = 2**57  # later than any date there is, and well within an id's 48 bits of ms
@@ -20,36 +23,91 @@ _PREFERENCES = {
 }
 
 
+_STRONGEST_FIRST = (
+    Intent.STOP,
+    Intent.MARKETING_STOP,
+    Intent.START,
+    Intent.HELP,
+    Intent.REVIEW,
+)
+_SAID = {
+    Intent.MARKETING_STOP: Kind.MARKETING_STOP,
+    Intent.START: Kind.START_WORD,
+}
+
+
+class Said(NamedTuple):
+    """What a message asks for, and the text in which it does; "" if it asks for nothing."""
+
+    meaning: Intent
+    text: str
+
+
+def understood(bot: Bot, item: InboundMessage) -> Said:
+    """The strongest intent in the message's texts (R10). A group's words are nobody's request."""
+    if item.group:
+        return Said(Intent.NONE, "")
+    nanp = any(len(i) == 11 and i.startswith("1") and i.isdigit() for i in item.identities)
+    said = {
+        intent(
+            text,
+            languages=bot.languages,
+            nanp=nanp,
+            reply=item.is_reply,
+            own_stop=bot.words("stop_words"),
+            own_start=bot.words("start_words"),
+            risky=frozenset(bot.words("risky_words")),
+        ): text
+        for text in reversed(item.texts)
+    }
+    meaning = next((each for each in _STRONGEST_FIRST if each in said), Intent.NONE)
+    return Said(meaning, said[meaning] if meaning in _STRONGEST_FIRST else "")
+
+
 def message_event_ids(bot_id: str, item: InboundMessage, identity: str) -> frozenset[bytes]:
     """Every id that an event of this message for `identity` can have: one recorded, all done."""
-    kinds = (Kind.OPT_OUT_KEYWORD, Kind.START_WORD, Kind.MESSAGE)
+    kinds = (Kind.OPT_OUT_KEYWORD, Kind.START_WORD, Kind.MARKETING_STOP, Kind.MESSAGE)
     return frozenset(_id(bot_id, item.at, item.upstream_id, kind, identity) for kind in kinds)
 
 
-def message_claims(
-    bot_id: str, item: InboundMessage, languages: Sequence[str], source: str
-) -> list[Claim]:
-    """What a contact's message says: an opt-out, or a start word and an opened session (R9, R10).
+def message_review_id(bot_id: str, item: InboundMessage) -> str:
+    """The id of the review that this message may need."""
+    time = _time(item.at)
+    return ulid(derived_id(time, bot_id, item.upstream_id, str(item.at), "review"))
 
-    Group traffic says nothing about this bot.
+
+def message_claims(bot_id: str, item: InboundMessage, said: Said, source: str) -> list[Claim]:
+    """What a contact's message says: an opt-out; or an opened session, with a start word or a
+    marketing stop perhaps (R9, R10). Group traffic says nothing about this bot.
     """
     if item.group:
         return []
-    meaning, text = _meaning(item, languages)
-    evidence = {"text": text} if text else {}
     return [
-        _claim(
-            _id(bot_id, item.at, item.upstream_id, kind, identity),
-            identity,
-            kind,
-            item,
-            source,
-            evidence={} if kind is Kind.MESSAGE else evidence,
-            message_id=item.upstream_id,
-        )
+        _message_claim(bot_id, item, kind, identity, said, source)
         for identity in item.identities
-        for kind in _kinds(item, meaning)
+        for kind in _kinds(item, said.meaning)
     ]
+
+
+def provisional_claims(
+    bot_id: str, item: InboundMessage, said: Said, review_id: str, source: str
+) -> list[Claim]:
+    """Our marketing stop until somebody has decided what the message means (R10)."""
+    stops = [
+        _message_claim(bot_id, item, Kind.MARKETING_STOP, identity, said, source)
+        for identity in item.identities
+    ]
+    return [replace(c, context={**c.context, "review": review_id}) for c in stops]
+
+
+def _message_claim(
+    bot_id: str, item: InboundMessage, kind: Kind, identity: str, said: Said, source: str
+) -> Claim:
+    asked = {"text": said.text} if said.text and kind is not Kind.MESSAGE else {}
+    event_id = _id(bot_id, item.at, item.upstream_id, kind, identity)
+    return _claim(
+        event_id, identity, kind, item, source, evidence=asked, message_id=item.upstream_id
+    )
 
 
 def preference_claims(bot_id: str, item: Preference, digest: str, source: str) -> list[Claim]:
@@ -65,6 +123,26 @@ def preference_claims(bot_id: str, item: Preference, digest: str, source: str) -
     told = "" if item.at is not None else digest
     return [
         _claim(_id(bot_id, item.at, told, kind, identity), identity, kind, item, source)
+        for identity in item.identities
+    ]
+
+
+def consent_claims(bot_id: str, item: ProviderConsent, digest: str, source: str) -> list[Claim]:
+    """The opt-in or opt-out that the provider took, with what it says of it as evidence.
+
+    `digest` names the body, for one without an id or a readable time of its own.
+    """
+    kind = Kind.OPT_IN if item.opted_in else Kind.OPT_OUT
+    told = item.request_id or ("" if item.at is not None else digest)
+    return [
+        _claim(
+            _id(bot_id, item.at, told, kind, identity),
+            identity,
+            kind,
+            item,
+            source,
+            evidence=dict(item.evidence),
+        )
         for identity in item.identities
     ]
 
@@ -89,37 +167,27 @@ def stop_claims(
     ]
 
 
-def _meaning(item: InboundMessage, languages: Sequence[str]) -> tuple[Intent, str]:
-    """The strongest intent in the message's texts, and the text that has it."""
-    nanp = any(len(i) == 11 and i.startswith("1") and i.isdigit() for i in item.identities)
-    said = {
-        intent(text, languages=languages, nanp=nanp, reply=item.is_reply): text
-        for text in reversed(item.texts)
-    }
-    for meaning in (Intent.STOP, Intent.START):
-        if meaning in said:
-            return meaning, said[meaning]
-    return Intent.NONE, ""
-
-
 def _kinds(item: InboundMessage, meaning: Intent) -> tuple[Kind, ...]:
     """An opt-out opens no session, whatever it came in (R9)."""
     if meaning is Intent.STOP:
         return (Kind.OPT_OUT_KEYWORD,)
     opened = (Kind.MESSAGE,) if item.opens_session else ()
-    return (Kind.START_WORD, *opened) if meaning is Intent.START else opened
+    return (_SAID[meaning], *opened) if meaning in _SAID else opened
 
 
 def _id(bot_id: str, at: int | None, provider_id: str, kind: Kind, identity: str) -> bytes:
-    time = at if at is not None and 0 <= at < _LONGEST_TIME else 0
-    return derived_id(time, bot_id, provider_id, str(at), kind.value, identity)
+    return derived_id(_time(at), bot_id, provider_id, str(at), kind.value, identity)
+
+
+def _time(at: int | None) -> int:
+    return at if at is not None and 0 <= at < _LONGEST_TIME else 0
 
 
 def _claim(
     event_id: bytes,
     identity: str,
     kind: Kind,
-    item: InboundMessage | Preference | StatusUpdate,
+    item: InboundMessage | Preference | ProviderConsent | StatusUpdate,
     source: str,
     *,
     evidence: dict[str, str] | None = None,

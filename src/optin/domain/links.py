@@ -113,13 +113,17 @@ def reach(identity: str, state_of: StateOf) -> Reach:
 
 def _living(identity: str, state_of: StateOf) -> frozenset[str]:
     """One step of N: a link counts only if it is newer than any change at either of its ends."""
+    return spellings(identity).allowing | living_peers(identity, state_of)
+
+
+def living_peers(identity: str, state_of: StateOf) -> frozenset[str]:
+    """Whom the identity is linked to by no older word than the last change at either end."""
     ended = cutoff(identity, state_of)
-    peers = {
+    return frozenset(
         who
         for who, at in state_of(identity).links.peers.items()
         if at > ended and at > cutoff(who, state_of)
-    }
-    return spellings(identity).allowing | peers
+    )
 
 
 def cutoff(identity: str, state_of: StateOf) -> int:

@@ -37,7 +37,8 @@ class OutboxMessage:
     `identity`: the spelling that the caller gave, canonical. `body`: `messages.to_json`'s form.
     `category`: the strictest that it was judged under so far. `reason` and `basis`: the rule's own
     answer at the last judgement, `passed` what the gate did with it (R7, `enforce`).
-    `leased_until`: until then only `claimant` may take it up.
+    `leased_until`: until then only `claimant` may take it up. `confirms`: the event (hex) of the
+    opt-out that this message confirms, "" for all other messages (R7).
     """
 
     bot_id: str
@@ -60,6 +61,7 @@ class OutboxMessage:
     claimed: int = 0
     upstream_id: str = ""
     callback_url: str = ""
+    confirms: str = ""
 
     @property
     def template(self) -> tuple[str, str] | None:

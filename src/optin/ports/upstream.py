@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from optin.domain.bots import Bot
@@ -22,6 +23,18 @@ class Accepted:
     wa_id: str = ""
 
 
+class Fault(StrEnum):
+    """Whose fault it was that a message could not be handed over, if not its own.
+
+    `provider`: it could not be reached, or failed. `sender`: nothing of this bot's can go out
+    until somebody acts (access, account, payment).
+    """
+
+    NONE = "none"
+    PROVIDER = "provider"
+    SENDER = "sender"
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """The provider certainly did not take it and may later.
@@ -31,6 +44,19 @@ class Retry:
 
     details: str
     after: int | None = None
+    fault: Fault = Fault.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not tried, by a limit of our own, before connecting: no try, no claim (H8).
+
+    `after`: µs until this message's turn; None: it keeps its place among the bot's messages.
+    `rest`: µs for which no message of the bot has a turn.
+    """
+
+    after: int | None
+    rest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +75,7 @@ class Unknown:
     details: str
 
 
-Outcome = Accepted | Retry | Failed | Unknown
+Outcome = Accepted | Retry | Wait | Failed | Unknown
 
 
 class Upstream(Protocol):
@@ -58,8 +84,9 @@ class Upstream(Protocol):
     async def hand_over(self, bot: Bot, message: OutboxMessage, release: Release) -> Outcome:
         """Hands over one message to its one recipient.
 
-        Connects first, then awaits `release` exactly once, then sends. A failure before `release`
-        is `Retry`; what is not certain after it is `Unknown`. Raises only what `release` raised.
+        Waits for its limits or gives up with `Wait`, connects, then awaits `release` exactly once,
+        then sends. A failure before `release` is `Retry`; what is not certain after it is
+        `Unknown`. Raises only what `release` raised.
         """
 
     async def close(self) -> None:

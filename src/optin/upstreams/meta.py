@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -14,11 +15,12 @@ from optin.domain.errors import InvalidMessage
 from optin.domain.events import DAY, SECOND
 from optin.domain.messages import from_json
 from optin.domain.outbox import OutboxMessage
-from optin.ports.upstream import Accepted, Failed, Outcome, Release, Retry, Unknown
+from optin.ports.upstream import Accepted, Failed, Fault, Outcome, Release, Retry, Unknown, Wait
 from optin.upstreams import meta_errors
 from optin.upstreams.connecting import Answer, NotConnected, OutcomeUnknown, ReleasingClient
 from optin.upstreams.meta_answers import sent
 from optin.upstreams.meta_messages import request_body
+from optin.upstreams.pacing import Pacing
 
 _TOO_MANY_REQUESTS = 429
 #: Client errors after which a proxy may have passed the request on all the same.
@@ -36,10 +38,12 @@ _WAITS: Mapping[meta_errors.Outcome, int | None] = {
 
 @dataclass(frozen=True, slots=True)
 class MetaUpstream:
-    """The Cloud API at the bot's `meta.base_url`. `clock`: UTC seconds, for `Retry-After` dates."""
+    """The Cloud API at the bot's `meta.base_url`. `clock`: UTC seconds, for `Retry-After` dates.
+    `pacing`: keeps to the number's and the pairs' limits (H8)."""
 
     client: ReleasingClient
     clock: Callable[[], float] = time.time
+    pacing: Pacing = field(default_factory=Pacing)
 
     async def hand_over(self, bot: Bot, message: OutboxMessage, release: Release) -> Outcome:
         """See `Upstream`. A bot without number or token fails before its release (R12)."""
@@ -50,10 +54,14 @@ class MetaUpstream:
             body = _body(message)
         except InvalidMessage as wrong:
             return Failed(str(wrong))
+        turn = self.pacing.turn(bot, int(bot.value("meta.messages_per_second")), message)
+        if isinstance(turn, Wait):
+            return turn
+        await asyncio.sleep(turn / SECOND)
         try:
             answer = await self.client.post(_url(bot), _headers(bot), body, release)
         except NotConnected as fault:
-            return Retry(f"not connected: {fault}")
+            return Retry(f"not connected: {fault}", fault=Fault.PROVIDER)
         except OutcomeUnknown as fault:
             return Unknown(f"no answer: {fault}")
         return outcome(answer, self.clock())
@@ -97,15 +105,21 @@ def outcome(answer: Answer, now: float) -> Outcome:
     judged = meta_errors.classify(error)
     if not isinstance(error, Mapping) or judged.code is None:
         return _without_graph(answer, now)
-    return _by_graph(judged, _retry_after(answer, now))
+    return _by_graph(judged, _retry_after(answer, now), _fault(judged, answer.status))
 
 
-def _by_graph(judged: meta_errors.Classified, asked: int | None) -> Outcome:
+def _fault(judged: meta_errors.Classified, status: int) -> Fault:
+    if judged.outcome is _E.CIRCUIT_BREAK:
+        return Fault.SENDER
+    return Fault.PROVIDER if status >= 500 else Fault.NONE
+
+
+def _by_graph(judged: meta_errors.Classified, asked: int | None, fault: Fault) -> Outcome:
     details = f"{judged.code}: {judged.details}"
     if judged.outcome not in _WAITS:
         return Failed(details, marketing_stop=judged.outcome is _E.MARKETING_STOP)
     waits = [wait for wait in (asked, _WAITS[judged.outcome]) if wait is not None]
-    return Retry(details, after=max(waits, default=None))
+    return Retry(details, after=max(waits, default=None), fault=fault)
 
 
 def _without_graph(answer: Answer, now: float) -> Outcome:

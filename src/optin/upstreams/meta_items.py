@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from optin.domain.errors import InvalidNumber
 from optin.domain.events import SECOND
+from optin.domain.identities import parse_msisdn
 from optin.domain.inbound import InboundMessage, Preference, ReportedError, StatusUpdate
 from optin.upstreams.meta_errors import classify
 
@@ -94,7 +96,7 @@ def message(item: Any, number: str, contacts: Contacts) -> InboundMessage:
     """Something the contact sent, of whatever type (R9, R10)."""
     kind = _text(_at(item, "type")) or "unknown"
     identities = contacts.complete(_identities(item, _SENDER))
-    at, unit = _moment(_at(item, "timestamp"))
+    at, unit = moment(_at(item, "timestamp"))
     group = _at(item, "group_id") is not None
     return InboundMessage(
         phone_number_id=number,
@@ -109,6 +111,7 @@ def message(item: Any, number: str, contacts: Contacts) -> InboundMessage:
         profile_name=contacts.name(identities),
         raw=item,
         group=group,
+        shared=_shared(item, kind),
     )
 
 
@@ -120,7 +123,7 @@ def call(item: Any, number: str, contacts: Contacts) -> InboundMessage | None:
     if (event, direction) != ("connect", "USER_INITIATED"):
         raise Unreadable("a call of an unknown kind")
     identities = contacts.complete(_identities(item, _SENDER))
-    at, unit = _moment(_at(item, "timestamp"))
+    at, unit = moment(_at(item, "timestamp"))
     return InboundMessage(
         phone_number_id=number,
         identities=_needed(identities, "a call without a caller"),
@@ -134,10 +137,12 @@ def call(item: Any, number: str, contacts: Contacts) -> InboundMessage | None:
     )
 
 
-def status(item: Any, number: str, contacts: Contacts) -> StatusUpdate:
-    """What became of a message of ours. One to a group names no person."""
+def status(item: Any, number: str, contacts: Contacts) -> StatusUpdate | None:
+    """What became of a message of ours. One to a group names no person; None for one of a call."""
+    if _at(item, "type") == "call":
+        return None
     in_group = _at(item, "recipient_type") == "group"
-    at, unit = _moment(_at(item, "timestamp"))
+    at, unit = moment(_at(item, "timestamp"))
     return StatusUpdate(
         phone_number_id=number,
         upstream_id=_needed(_text(_at(item, "id")), "a status without an id"),
@@ -153,7 +158,7 @@ def status(item: Any, number: str, contacts: Contacts) -> StatusUpdate:
 def preference(item: Any, number: str, contacts: Contacts) -> Preference:
     """The contact's choice about marketing, made at the provider (R8)."""
     identities = contacts.complete(_identities(item, _PERSON))
-    at, unit = _moment(_at(item, "timestamp"))
+    at, unit = moment(_at(item, "timestamp"))
     return Preference(
         phone_number_id=number,
         identities=_needed(identities, "a preference of nobody"),
@@ -168,6 +173,27 @@ def number_id(value: Mapping[str, Any]) -> str | None:
     """The business number that a change is about."""
     given = _at(value, "metadata", "phone_number_id")
     return str(given) if _is_int(given) else _text(given)
+
+
+def _shared(item: Any, kind: str) -> tuple[str, ...]:
+    """The sender's own number, handed over by the button that asks for it (R11). Any other card is
+    a claim about anybody."""
+    cards = _at(item, "contacts") if kind == "contacts" else None
+    own = [
+        phone
+        for card in (cards if isinstance(cards, list) else [])
+        if _at(card, "origin") == "contact_request" and isinstance(_at(card, "phones"), list)
+        for phone in card["phones"]
+    ]
+    given = (identity_of(_at(phone, "wa_id")) or _number(_at(phone, "phone")) for phone in own)
+    return _unique(identity for identity in given if identity)
+
+
+def _number(value: Any) -> str | None:
+    try:
+        return parse_msisdn(value)
+    except InvalidNumber:
+        return None
 
 
 def _opens(item: Any, kind: str) -> bool:
@@ -202,11 +228,11 @@ def _found(value: Any, *path: str) -> Iterable[str]:
 
 
 def _identities(item: Any, names: Iterable[str]) -> tuple[str, ...]:
-    given = (_identity(_at(item, name)) for name in names)
+    given = (identity_of(_at(item, name)) for name in names)
     return _unique(identity for identity in given if identity)
 
 
-def _identity(value: Any) -> str | None:
+def identity_of(value: Any) -> str | None:
     """As it came, but for what is never part of an identity: spaces around it, a `+` before it."""
     if _is_int(value):
         value = str(value)
@@ -217,7 +243,7 @@ def _identity(value: Any) -> str | None:
     return digits if digits.isascii() and digits.isdigit() else bare or None
 
 
-def _moment(value: Any) -> tuple[int | None, int]:
+def moment(value: Any) -> tuple[int | None, int]:
     """A time stamp as UTC µs and its unit in µs: whole seconds as digits, though milliseconds have
     been seen. None if it cannot be read."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:

@@ -17,23 +17,37 @@ from math import isfinite
 from typing import Any
 
 from optin.domain.inbound import Item, NotUnderstood, Parsed
-from optin.upstreams import meta_items
+from optin.upstreams import meta_changes, meta_items, meta_templates
 from optin.upstreams.meta_items import Contacts, Unreadable
 
 _HEADER = re.compile(r"sha256=[0-9a-f]{64}")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _DEEPEST = 64
 _LONGEST_NUMBER = 20
+#: Contacts that are kept with each part that was not understood; Meta names one a message.
+_MOST_PEOPLE = 20
+
+
+def _message(item: Any, number: str, contacts: Contacts) -> Item:
+    if meta_changes.is_change(item):
+        return meta_changes.change(item, number)
+    return meta_items.message(item, number, contacts)
+
+
+#: Changes of these fields say nothing about consent: who answers the contact, a person or Meta's
+#: agent, makes no difference to it.
+_SAY_NOTHING = frozenset({"messaging_handovers"})
 
 #: Lists in a change's value -> what reads one element. None: known, and nothing follows from it
 #: (R9: echoes are our own messages; clicks on a message are none).
 _READERS: Mapping[str, Callable[[Any, str, Contacts], Item | None] | None] = {
-    "messages": meta_items.message,
+    "messages": _message,
     "statuses": meta_items.status,
     "user_preferences": meta_items.preference,
     "calls": meta_items.call,
     "message_echoes": None,
     "user_actions": None,
+    "user_id_update": meta_changes.user_id_update,
     "contacts": None,
 }
 
@@ -72,7 +86,17 @@ def _entry(entry: Any) -> Iterator[Item]:
         yield NotUnderstood(None, "an entry without changes", _body_of(entry))
         return
     for change in changes:
-        yield from _change(entry.get("id"), change)
+        if meta_templates.is_about_a_template(change):
+            yield _template(entry, change)
+        else:
+            yield from _change(entry.get("id"), change)
+
+
+def _template(entry: Mapping[str, Any], change: Mapping[str, Any]) -> Item:
+    try:
+        return meta_templates.update(entry, change)
+    except Unreadable as wrong:
+        return NotUnderstood(None, str(wrong), _alone(entry.get("id"), change))
 
 
 def _change(account: Any, change: Any) -> Iterator[Item]:
@@ -82,6 +106,8 @@ def _change(account: Any, change: Any) -> Iterator[Item]:
         return
     number = meta_items.number_id(value)
     parts = _parts(value)
+    if _short(change.get("field")) in _SAY_NOTHING and not parts:
+        return
     if not parts and "standby" not in value:
         reason = f"a change of field {_short(change.get('field'))}"
         yield NotUnderstood(number, reason, _alone(account, change))
@@ -89,7 +115,8 @@ def _change(account: Any, change: Any) -> Iterator[Item]:
         reason = "a change that names no business number"
         yield NotUnderstood(None, reason, _alone(account, change))
     else:
-        place = _Place(account, change.get("field"), value.get("metadata"), number)
+        people = [*_people(value), *_people(_standby(value))]
+        place = _Place(account, change.get("field"), value.get("metadata"), number, people)
         contacts = Contacts.of(value.get("contacts"), _standby(value).get("contacts"))
         for name, content in parts:
             yield from _list(place, name, content, contacts)
@@ -100,6 +127,11 @@ def _parts(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
     deeper, in `standby`, and mean the same: a STOP counts whoever was talking."""
     found = [*value.items(), *_standby(value).items()]
     return [(name, part) for name, part in found if name in _READERS or isinstance(part, list)]
+
+
+def _people(value: Mapping[str, Any]) -> list[Any]:
+    given = value.get("contacts")
+    return given if isinstance(given, list) else []
 
 
 def _standby(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -115,9 +147,12 @@ class _Place:
     field: Any
     metadata: Any
     number: str
+    people: list[Any]
 
     def not_understood(self, reason: str, name: str, content: Any) -> NotUnderstood:
         value = {"metadata": self.metadata, name: content}
+        if 0 < len(self.people) <= _MOST_PEOPLE and name != "contacts":
+            value["contacts"] = self.people
         change = {"field": self.field, "value": value}
         return NotUnderstood(self.number, reason, _alone(self.account, change))
 

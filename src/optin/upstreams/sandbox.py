@@ -1,7 +1,8 @@
 """The built-in simulated WhatsApp (SPEC 8): works without an account, speaks in Meta's shapes.
 
-It takes every message after its release and later reports it sent, delivered and read, through
-the same parser that Meta's webhooks go through. It sends nothing anywhere.
+It takes every message after its release and later reports it sent, delivered and read, in signed
+webhooks as Meta posts them; certain recipients make it fail (`sandbox_script`). It sends nothing
+anywhere.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from optin.domain.bots import Bot
 from optin.domain.events import SECOND
-from optin.domain.identities import is_bsuid
+from optin.domain.identities import is_bsuid, shown
 from optin.domain.outbox import OutboxMessage
-from optin.ports.upstream import Accepted, Outcome, Release
-from optin.upstreams.meta_webhook import sign
+from optin.ports.upstream import Outcome, Release, Unknown
+from optin.upstreams.connecting import Answer
+from optin.upstreams.meta import outcome
+from optin.upstreams.sandbox_script import Script, error_object, script_for
+from optin.upstreams.sandbox_webhooks import phone_number_id, status_report
 
-__all__ = ["SandboxUpstream", "customer_message", "phone_number_id", "sign", "status_report"]
+__all__ = ["Report", "SandboxUpstream", "phone_number_id"]
 
 _log = logging.getLogger(__name__)
 
 #: Given a bot and a webhook body for it, as if Meta had posted it. Raising means: not taken.
 Report = Callable[[Bot, bytes], Awaitable[None]]
-
-REPORTED = ("sent", "delivered", "read")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,13 +46,25 @@ class SandboxUpstream:
     _reporting: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     async def hand_over(self, bot: Bot, message: OutboxMessage, release: Release) -> Outcome:
-        """See `Upstream`. Always accepted, under an id that begins with `wamid.SANDBOX`."""
+        """See `Upstream`. What is accepted has an id that begins with `wamid.SANDBOX`."""
+        answer = await self.answer(bot, message, release)
+        if answer is None:
+            return Unknown("no answer: simulated")
+        return outcome(answer, self.clock())
+
+    async def answer(self, bot: Bot, message: OutboxMessage, release: Release) -> Answer | None:
+        """Graph's answer to the message, as Meta gives it; None if the connection was lost."""
+        script = script_for(bot, message)
         await release()
+        await asyncio.sleep(script.delay)
+        code = script.error(message.attempts)
+        if code is not None:
+            return _answer(400, {"error": {**error_object(code), "fbtrace_id": "SANDBOX"}})
         upstream_id = "wamid.SANDBOX" + secrets.token_hex(12).upper()
-        task = asyncio.create_task(self._report_all(bot, message, upstream_id))
+        task = asyncio.create_task(self._report_all(bot, message, upstream_id, script))
         self._reporting.add(task)
         task.add_done_callback(self._reporting.discard)
-        return Accepted(upstream_id, "" if is_bsuid(message.identity) else message.identity)
+        return _answer(200, _accepted(message.identity, upstream_id)) if script.answers else None
 
     async def close(self) -> None:
         """Ends what is still to be reported; nobody is told of it."""
@@ -60,11 +73,15 @@ class SandboxUpstream:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _report_all(self, bot: Bot, message: OutboxMessage, upstream_id: str) -> None:
-        for status in REPORTED:
+    async def _report_all(
+        self, bot: Bot, message: OutboxMessage, upstream_id: str, script: Script
+    ) -> None:
+        error = None if script.failed is None else error_object(script.failed)
+        for status in (*script.reports, *(() if error is None else ("failed",))):
             await asyncio.sleep(self.delay)
             at = int(self.clock() * SECOND)
-            await self._report(bot, status_report(bot, message, upstream_id, status, at))
+            of = error if status == "failed" else None
+            await self._report(bot, status_report(bot, message, upstream_id, status, at, of))
 
     async def _report(self, bot: Bot, body: bytes) -> None:
         for attempt in range(self.tries):
@@ -77,48 +94,14 @@ class SandboxUpstream:
                 return
 
 
-def phone_number_id(bot: Bot) -> str:
-    """The business number that the bot's sandbox webhooks name: `meta.phone_number_id`, or the bot
-    id while that is not set."""
-    return bot.value("meta.phone_number_id") or bot.bot_id
-
-
-def status_report(
-    bot: Bot, message: OutboxMessage, upstream_id: str, status: str, at: int
-) -> bytes:
-    """A webhook body with one status of `message`, as Meta would report it. `at`: UTC µs."""
-    recipient = "recipient_user_id" if is_bsuid(message.identity) else "recipient_id"
-    report = {
-        "id": upstream_id,
-        "status": status,
-        "timestamp": str(at // SECOND),
-        recipient: message.identity,
-        "biz_opaque_callback_data": message.message_id,
-    }
-    return _webhook(bot, {"statuses": [report]})
-
-
-def customer_message(bot: Bot, sender: str, text: str, at: int, wamid: str) -> bytes:
-    """A webhook body in which `sender`, an identity, writes `text` to the bot. `at`: UTC µs, of
-    which Meta's time stamps keep the seconds."""
-    hidden = is_bsuid(sender)
-    written = {
-        "from_user_id" if hidden else "from": sender,
-        "id": wamid,
-        "timestamp": str(at // SECOND),
-        "type": "text",
-        "text": {"body": text},
-    }
-    contact = {"profile": {"name": "Customer"}, "user_id" if hidden else "wa_id": sender}
-    return _webhook(bot, {"contacts": [contact], "messages": [written]})
-
-
-def _webhook(bot: Bot, content: Mapping[str, Any]) -> bytes:
-    value = {
+def _accepted(identity: str, upstream_id: str) -> dict[str, object]:
+    who = {"user_id": identity} if is_bsuid(identity) else {"wa_id": identity}
+    return {
         "messaging_product": "whatsapp",
-        "metadata": {"phone_number_id": phone_number_id(bot)},
-        **content,
+        "contacts": [{"input": shown(identity), **who}],
+        "messages": [{"id": upstream_id}],
     }
-    change = {"field": "messages", "value": value}
-    entry = {"id": "SANDBOX", "changes": [change]}
-    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
+def _answer(status: int, told: object) -> Answer:
+    return Answer(status, {"content-type": "application/json"}, json.dumps(told).encode())

@@ -12,13 +12,15 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from optin.domain.answer_claims import accepted_claims, stopped_claims
 from optin.domain.bots import Bot
 from optin.domain.callbacks import report_id, status_body
-from optin.domain.decision import gate
+from optin.domain.confirming import is_still_true
+from optin.domain.decision import Gate, gate
 from optin.domain.errors import NotFound, StoreUnavailable
-from optin.domain.events import SECOND, Claim, Kind, Origin
+from optin.domain.events import SECOND, Claim
 from optin.domain.handing_over import (
     accepted,
     failed,
@@ -29,11 +31,13 @@ from optin.domain.handing_over import (
     uncertain,
     yielded,
 )
-from optin.domain.ids import NewId, derived_id, ulid
+from optin.domain.ids import NewId, ulid
+from optin.domain.linking import is_news
+from optin.domain.links import State
 from optin.domain.messages import Category, category_of, from_json, stricter
 from optin.domain.outbox import JUDGEMENT_LIFE, UNKNOWN_LIFE, OutboxMessage
 from optin.ports.store import Callback, Reads, Store, Transaction, Work
-from optin.ports.upstream import Accepted, Failed, Outcome, Retry, Unknown, Upstream
+from optin.ports.upstream import Accepted, Failed, Outcome, Retry, Unknown, Upstream, Wait
 
 _log = logging.getLogger(__name__)
 
@@ -83,13 +87,11 @@ class Deliver:
         if bot is None:
             return  # removed: nothing of it is sent from then on
         upstream = self.upstreams.get(bot.value("upstream"))
-        if upstream is None:
-            outcome: Outcome | None = Retry(f"no upstream {bot.value('upstream')}")
-        else:
+        outcome: Outcome | None = Retry(f"no upstream {bot.value('upstream')}")
+        if upstream is not None:
             outcome = await self._hand_over(upstream, bot, message)
         if outcome is not None:
-            settle = _Settle(message.bot_id, message, outcome, self.jitter())
-            await self._insist(settle)
+            await self._insist(_Settle(message.bot_id, message, outcome, self.jitter()))
 
     async def put_back(self, messages: Sequence[OutboxMessage]) -> None:
         """Gives leased messages back untried; they are due again after `YIELD`."""
@@ -135,7 +137,7 @@ class Deliver:
         """Returns once a judgement is committed that is not older than `JUDGEMENT_LIFE`."""
         for _ in range(JUDGEMENTS):
             begun = self.monotonic()
-            if not await self.store.commit(_Claim(message.bot_id, message, _route(bot))):
+            if not await self.store.commit(_Claim(message.bot_id, message, bot.route)):
                 raise _Withheld
             if (self.monotonic() - begun) * SECOND <= JUDGEMENT_LIFE:
                 return
@@ -162,15 +164,12 @@ class Deliver:
                 _log.warning("a message was left as it is: %s", error)
 
 
-def _route(bot: Bot) -> Mapping[str, str]:
-    """The settings that say where a message goes: a claim for another way does not count."""
-    prefix = bot.value("upstream") + "."
-    return {k: v for k, v in bot.settings.items() if k == "upstream" or k.startswith(prefix)}
-
-
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Judges with the state, settings and category of now, and claims; False: nothing may leave."""
+    """Judges with the state, settings and category of now, and claims; False: nothing may leave.
+
+    A claim for another `route` than the bot has now does not count.
+    """
 
     bot_id: str
     leased: OutboxMessage
@@ -190,7 +189,7 @@ class _Claim:
         if message is None or not is_held(message, self.leased.claimant):
             return False
         bot = tx.bot()
-        if _route(bot) != self.route:
+        if bot.route != self.route:
             tx.put_message(yielded(message, tx.now + YIELD))
             return False
         if tx.now >= message.expires:
@@ -199,6 +198,8 @@ class _Claim:
         category = stricter(message.category, self._category(tx, message))
         clocks = tx.reading(message.identity)
         verdict = gate(clocks, category, tx.now, bot.policy, bot.enforce)
+        if message.confirms:
+            verdict = Gate(is_still_true(message, clocks, tx.now, bot.policy), verdict.decision)
         _put(tx, message, judged(message, category, verdict, tx.now))
         return verdict.passes
 
@@ -219,28 +220,30 @@ class _Settle:
     @property
     def reads(self) -> Reads:
         return Reads(
-            identities=frozenset({self.leased.identity}),
+            identities=frozenset(claim.identity for claim in self._claims),
             messages=frozenset({self.leased.message_id}),
-            event_ids=frozenset({self._stop_id}),
+            event_ids=frozenset(claim.event_id for claim in self._claims),
         )
 
     @property
-    def _stop_id(self) -> bytes:
-        parts = (self.leased.claimant, self.leased.message_id, Kind.PROVIDER_MARKETING_STOP)
-        return derived_id(self.leased.created, self.bot_id, *parts)
+    def _claims(self) -> Sequence[Claim]:
+        match self.outcome:
+            case Accepted(_, wa_id) if wa_id:
+                return accepted_claims(self.leased, wa_id)
+            case Failed(_, marketing_stop=True):
+                return stopped_claims(self.leased)
+        return ()
 
     def run(self, tx: Transaction) -> None:
         message = tx.message(self.leased.message_id)
         if message is None:
             return
-        outcome = self.outcome
-        if isinstance(outcome, Failed) and outcome.marketing_stop:
-            self._record_stop(tx)
+        self._learn(tx)
         if is_held(message, self.leased.claimant):
             _put(tx, message, self._settled(message, tx.now))
-        elif isinstance(outcome, Accepted):
+        elif isinstance(self.outcome, Accepted):
             # A report was quicker, or the sweep: only the provider's id can still be news.
-            _put(tx, message, accepted(message, outcome.upstream_id))
+            _put(tx, message, accepted(message, self.outcome.upstream_id))
 
     def _settled(self, message: OutboxMessage, now: int) -> OutboxMessage:
         match self.outcome:
@@ -252,21 +255,16 @@ class _Settle:
                 return uncertain(message, details, now)
             case Retry(details, after):
                 return retried(message, details, now, after, self.jitter)
+            case Wait(after):
+                return yielded(message, message.due if after is None else now + after)
 
-    def _record_stop(self, tx: Transaction) -> None:
-        if tx.is_recorded(self._stop_id):
-            return
-        claim = Claim(
-            event_id=self._stop_id,
-            identity=self.leased.identity,
-            kind=Kind.PROVIDER_MARKETING_STOP,
-            origin=Origin.SIGNED,
-            source=f"upstream:{tx.bot().value('upstream')}",
-            actor="upstream",
-            from_contact=True,
-            context={"message_id": self.leased.message_id},
-        )
-        tx.record(claim)
+    def _learn(self, tx: Transaction) -> None:
+        """What the answer tells of the contact: a stop (R8), or another identity (R11)."""
+        for claim in self._claims:
+            if is_news(claim, lambda one: State(links=tx.links(one))) and not tx.is_recorded(
+                claim.event_id
+            ):
+                tx.record(replace(claim, source=f"upstream:{tx.bot().value('upstream')}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,16 @@ class ManageBots:
         await self.bot(bot_id)
         return await self.store.put_settings(bot_id, checked_settings(settings))
 
+    async def with_app_secret(self, bot_id: str) -> Bot:
+        """The bot; one that has no app secret gets one, as the sandbox signs with it (SPEC 5, 8).
+
+        Raises `NotFound`.
+        """
+        bot = await self.bot(bot_id)
+        if bot.value("meta.app_secret"):
+            return bot
+        return await self.change(bot_id, {"meta.app_secret": self.new_secret().hex()})
+
     async def remove(self, bot_id: str) -> None:
         """Ends the bot for good; its ledger stays as proof. Raises `NotFound`."""
         await self.bot(bot_id)

@@ -47,7 +47,7 @@ class SendMessage:
         named = {ulid(self.new_id()): identity for identity in dict.fromkeys(recipients)}
         work = _Accept(bot_id, tuple(named.items()), message, callback_url, life)
         kept = await self.store.commit(work)
-        _log.info("bot %s: token %s sends to %d recipients", bot_id, actor, len(kept))
+        _log.debug("bot %s: token %s sends to %d recipients", bot_id, actor, len(kept))
         self.accepted()
         return kept
 

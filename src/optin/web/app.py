@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from optin.domain.errors import NotFound, OptinError, WrongMethod
-from optin.web import health, hooks, legacy, native
+from optin.web import graph, health, hooks, legacy, metrics, native
 from optin.web.answers import Answer
 from optin.web.problems import NO_SUCH_PATH, problem, unexpected
 from optin.web.services import Services
@@ -29,12 +29,15 @@ def create_app(services: Services, lifespan: Lifespan[Starlette] | None = None) 
     """
     rest = _router(services, lifespan)
     face = legacy.legacy_face(services)
+    graph_face = graph.graph_face(services)
     check = native.check_resource(services)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
         if path.startswith(legacy.PREFIX):
             await face(scope, receive, send)
+        elif path.startswith(graph.PREFIX):
+            await graph_face(scope, receive, send)
         elif bot := _CHECK.fullmatch(path):
             await check.serve({"bot_id": bot[1]}, scope, receive, send)
         else:
@@ -48,7 +51,9 @@ def _router(services: Services, lifespan: Lifespan[Starlette] | None) -> Starlet
         routes=[
             *native.routes(services),
             *hooks.routes(services),
-            *health.routes(services.store),
+            *hooks.sinch_routes(services),
+            *health.routes(services),
+            *metrics.routes(services.backlog),
         ],
         exception_handlers={
             HTTPException: _refused,

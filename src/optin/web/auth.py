@@ -30,13 +30,21 @@ async def admit(directory: Directory, region: str, bot_id: str, headers: Headers
     `region`: the one this deployment serves, "" for all; a bot without a region is served
     everywhere. Raises `StoreUnavailable` if it cannot be known.
     """
-    digest = hashlib.sha256(_bearer(headers)).digest()
+    admitted = await holder(directory, region, bearer(headers))
+    if admitted.bot.bot_id != bot_id:
+        raise _unauthorized()
+    return admitted
+
+
+async def holder(directory: Directory, region: str, text: bytes) -> Admitted:
+    """The bot whose token has this text; `Unauthorized`, `StoreUnavailable` as of `admit`."""
+    digest = hashlib.sha256(text).digest()
     token = await directory.token(digest)
     if token is None or not hmac.compare_digest(token.digest, digest):
         raise _unauthorized()
-    if token.revoked is not None or token.bot_id != bot_id:
+    if token.revoked is not None:
         raise _unauthorized()
-    bot = await directory.bot(bot_id)
+    bot = await directory.bot(token.bot_id)
     if bot is None or (region and bot.region not in ("", region)):
         raise _unauthorized()
     return Admitted(bot, token)
@@ -48,7 +56,7 @@ def require(token: Token, scope: str) -> None:
         raise Forbidden(f"This token lacks the scope {scope!r}.")
 
 
-def _bearer(headers: Headers) -> bytes:
+def bearer(headers: Headers) -> bytes:
     """The token that the one `Authorization` header carries; with two, nobody knows whose call."""
     given = [value for name, value in headers if name == b"authorization"]
     match = _BEARER.fullmatch(given[0]) if len(given) == 1 else None

@@ -23,7 +23,11 @@ class Limits:
     head_size: int = 32 * KIB
     head_count: int = 100
     head_seconds: float = 10.0
-    body_sizes: tuple[tuple[str, int], ...] = (("/whatsapp/", MIB), ("", 8 * MIB))
+    body_sizes: tuple[tuple[str, int], ...] = (
+        ("/whatsapp/", MIB),
+        ("/graph/", 101 * MIB),  # a document may have 100 MiB; it is passed through, never kept
+        ("", 8 * MIB),
+    )
     body_seconds: float = 30.0
     linger_size: int = 4 * MIB
     linger_seconds: float = 5.0

@@ -17,7 +17,7 @@ from optin.domain.rfc3339 import parse_time, shown_time
 from optin.usecases.check import CheckRow, TemplateName
 from optin.usecases.read_contact import Contact
 from optin.usecases.record_consent import ItemResult
-from optin.web import templates
+from optin.web import callbacks, reviews, sending, templates
 from optin.web.answers import Answer, json_answer
 from optin.web.body import MIB, elements
 from optin.web.problems import problem
@@ -40,6 +40,9 @@ def routes(services: Services) -> list[Route]:
         "/consents": {"POST": Method("provision", _record)},
         "/contacts/{identity}": {"GET": Method("read", _contact)},
         **templates.METHODS,
+        **sending.METHODS,
+        **callbacks.METHODS,
+        **reviews.METHODS,
     }
     return [
         Route(_ROOT + path, Resource(services, methods, problem)) for path, methods in table.items()

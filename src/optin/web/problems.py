@@ -41,6 +41,7 @@ STATUS: Mapping[str, int] = {
     "too_large": 413,
     "too_many_requests": 429,
     "internal_error": 500,
+    "provider_error": 502,
     "store_unavailable": 503,
     "inconsistent_record": 503,
 }

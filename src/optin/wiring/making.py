@@ -7,7 +7,11 @@ import time
 
 from optin.domain.ids import time_ordered_id
 from optin.ports.store import Store
+from optin.upstreams.meta_templates import MetaTemplates
+from optin.upstreams.sinch_consents import SinchConsents
 from optin.usecases.manage_bots import SECRET_LENGTH, ManageBots
+from optin.usecases.reconcile import Reconcile
+from optin.usecases.sync_templates import SyncTemplates
 
 
 def new_id() -> bytes:
@@ -18,3 +22,13 @@ def new_id() -> bytes:
 def manage_bots(store: Store) -> ManageBots:
     """`ManageBots` on the store."""
     return ManageBots(store, new_id, lambda: secrets.token_bytes(SECRET_LENGTH))
+
+
+def sync_templates(store: Store) -> SyncTemplates:
+    """`SyncTemplates` with every provider that lists templates. Close it."""
+    return SyncTemplates(store, {"meta": MetaTemplates()})
+
+
+def reconcile(store: Store) -> Reconcile:
+    """`Reconcile` with every provider that keeps opt-out lists. Close it."""
+    return Reconcile(store, {"sinch": SinchConsents()})

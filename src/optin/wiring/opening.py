@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from optin.domain.errors import MasterKeyMismatch, StartupError
+from optin.ports.backlog import Backlog
 from optin.ports.store import Store
 from optin.settings import Settings
 from optin.stores.seal import Seal
 from optin.stores.sqlite import SQLiteStore
+from optin.stores.sqlite.backlog import SQLiteBacklog
 from optin.stores.sqlite.migrate import is_empty, migrate
 from optin.wiring.master_key import master_key
 
@@ -66,3 +68,8 @@ async def opened_store(settings: Settings, *, create: bool = False) -> AsyncIter
         yield store
     finally:
         await store.close()
+
+
+def open_backlog(settings: Settings) -> Backlog:
+    """What waits in the database that the settings name. Close it."""
+    return SQLiteBacklog(settings.database_path)

@@ -7,36 +7,66 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from optin.domain.bots import Bot
 from optin.domain.errors import OptinError
+from optin.ports.graph import Graph
 from optin.ports.store import Store
 from optin.ports.upstream import Upstream
 from optin.settings import Settings
-from optin.upstreams import meta_webhook
+from optin.upstreams import meta_webhook, sinch_webhook
 from optin.upstreams.connecting import ReleasingClient
+from optin.upstreams.graph import CloudGraph
+from optin.upstreams.guarded import Breakers, GuardedUpstream
 from optin.upstreams.meta import MetaUpstream
+from optin.upstreams.pacing import Pacing
 from optin.upstreams.poster import HttpPoster
 from optin.upstreams.sandbox import SandboxUpstream
+from optin.upstreams.sandbox_graph import SandboxGraph
+from optin.upstreams.sinch import SinchUpstream
+from optin.usecases import keep_templates
 from optin.usecases.blacklist import Blacklist
 from optin.usecases.call_back import CallBack
-from optin.usecases.check import Check
 from optin.usecases.deliver import Deliver
+from optin.usecases.housekeep import Housekeep
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact
 from optin.usecases.receive_inbound import ReceiveInbound
 from optin.usecases.record_consent import RecordConsent
+from optin.usecases.relay import Relay
+from optin.usecases.replay_callbacks import ReplayCallbacks
+from optin.usecases.review import Reviews
 from optin.usecases.send_message import SendMessage
+from optin.usecases.watch import Watch
 from optin.web.app import create_app
 from optin.web.client_address import networks
 from optin.web.services import Services
-from optin.wiring.making import new_id
-from optin.wiring.opening import opened_store
+from optin.wiring.making import manage_bots, new_id, sync_templates
+from optin.wiring.measuring import (
+    MeasuredCheck,
+    MeasuredPoster,
+    breaker_changed,
+    handed_over,
+    measured_parse,
+    measured_store,
+    risen,
+    unclaimed,
+)
+from optin.wiring.opening import open_backlog, opened_store
 from optin.worker import Worker
 
 _log = logging.getLogger(__name__)
+
+#: How often what was kept long enough is deleted, in seconds.
+HOUSEKEEP_EVERY = 3600.0
+#: How often a sudden rise in opt-outs is looked for, in seconds.
+WATCH_EVERY = 60.0
+
+#: Messages on their way through the Graph face at once, in one process.
+RELAYED_AT_ONCE = 300
 
 
 def start_logging(level: str) -> None:
@@ -85,7 +115,9 @@ class Service:
 async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The doors with the loops behind them; ended in the order in which they lean on each other."""
     async with AsyncExitStack() as ending:
-        store = await ending.enter_async_context(opened_store(settings))
+        store = measured_store(await ending.enter_async_context(opened_store(settings)))
+        backlog = open_backlog(settings)
+        ending.push_async_callback(backlog.close)
         poster = HttpPoster(allow_private=settings.allow_private_callbacks)
         ending.push_async_callback(poster.close)
 
@@ -93,42 +125,110 @@ async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
             worker.wake()
 
         inbound = ReceiveInbound(
-            store, meta_webhook.parse, meta_webhook.valid_signature, received=wake
+            store,
+            measured_parse(meta_webhook.parse),
+            meta_webhook.valid_signature,
+            received=wake,
+            alarm=unclaimed,
         )
-        upstreams = _upstreams(inbound)
+        breakers = Breakers(changed=breaker_changed)
+        upstreams = {
+            name: GuardedUpstream(upstream, breakers, handed_over)
+            for name, upstream in _upstreams(inbound, settings).items()
+        }
         for upstream in upstreams.values():
             ending.push_async_callback(upstream.close)
         claimant = secrets.token_hex(8)
+        keeping = await ending.enter_async_context(_kept_templates(store, settings.workers))
         worker = Worker(
-            Deliver(store, upstreams, claimant, new_id), CallBack(store, poster, claimant, new_id)
+            Deliver(store, upstreams, claimant, new_id),
+            CallBack(store, MeasuredPoster(poster), claimant, new_id),
+            resting=lambda: breakers.resting(store.bot),
+            chores={
+                Housekeep(store): HOUSEKEEP_EVERY,
+                keeping.round: keep_templates.ROUND,
+                Watch(store, risen): WATCH_EVERY,
+            },
         )
-        services = _services(settings, store, inbound, SendMessage(store, new_id, wake))
+        relay = Relay(store, _graphs(upstreams), claimant, new_id)
+        for graph in relay.graphs.values():
+            ending.push_async_callback(graph.close)
+        ending.push_async_callback(relay.close)
+        services = _services(settings, store, inbound, SendMessage(store, new_id, wake), relay)
+        services = replace(services, breakers=breakers.not_closed, backlog=backlog)
         worker.start()
         ending.push_async_callback(worker.stop)
         yield create_app(services)
 
 
-def _upstreams(inbound: ReceiveInbound) -> Mapping[str, Upstream]:
+@asynccontextmanager
+async def _kept_templates(
+    store: Store, workers: int
+) -> AsyncIterator[keep_templates.KeepTemplates]:
+    """What keeps the template records fresh; its requests end with it."""
+    syncing = sync_templates(store)
+    keeping = keep_templates.KeepTemplates(store, syncing.can_sync, syncing.sync, workers)
+    try:
+        yield keeping
+    finally:
+        await keeping.close()
+        await syncing.close()
+
+
+def _upstreams(inbound: ReceiveInbound, settings: Settings) -> Mapping[str, Upstream]:
     """By the value of the bot setting `upstream` (SPEC 8)."""
 
     async def report(bot: Bot, body: bytes) -> None:
-        await inbound.take_in(bot.bot_id, body)
+        """As if Meta had posted it: believed for its signature, and for nothing else (SPEC 8)."""
+        signer = await manage_bots(inbound.store).with_app_secret(bot.bot_id)
+        signature = meta_webhook.sign(signer.value("meta.app_secret"), body)
+        headers = {"content-type": "application/json", "x-hub-signature-256": signature}
+        await inbound.receive(bot.bot_id, body, signature, headers)
 
-    return {"sandbox": SandboxUpstream(report), "meta": MetaUpstream(ReleasingClient())}
+    return {
+        "sandbox": SandboxUpstream(report),
+        "meta": MetaUpstream(
+            ReleasingClient(total_timeout=settings.upstream_timeout),
+            pacing=Pacing(settings.workers),
+        ),
+        "sinch": SinchUpstream(ReleasingClient(total_timeout=settings.upstream_timeout)),
+    }
+
+
+def _sinch_inbound(inbound: ReceiveInbound) -> ReceiveInbound:
+    """As `inbound`, for Sinch's webhooks."""
+    return replace(
+        inbound,
+        parse=measured_parse(sinch_webhook.parse),
+        valid_signature=sinch_webhook.SignatureCheck(),
+        source="webhook:sinch",
+        secret="sinch.webhook_secret",
+        number="sinch.app_id",
+    )
+
+
+def _graphs(upstreams: Mapping[str, Upstream]) -> Mapping[str, Graph]:
+    """Those that Cloud API clients can be relayed to (SPEC 7), by the same setting."""
+    meta = CloudGraph(ReleasingClient(limit=RELAYED_AT_ONCE))
+    return {"sandbox": SandboxGraph(upstreams["sandbox"]), "meta": meta}
 
 
 def _services(
-    settings: Settings, store: Store, inbound: ReceiveInbound, sending: SendMessage
+    settings: Settings, store: Store, inbound: ReceiveInbound, sending: SendMessage, relay: Relay
 ) -> Services:
     return Services(
         store=store,
         record_consent=RecordConsent(store, new_id),
-        check=Check(store),
+        check=MeasuredCheck(store),
         read_contact=ReadContact(store),
         blacklist=Blacklist(store),
         manage_templates=ManageTemplates(store),
         send_message=sending,
         receive_inbound=inbound,
+        receive_sinch=_sinch_inbound(inbound),
+        relay=relay,
+        reviews=Reviews(store),
+        replay_callbacks=ReplayCallbacks(store, inbound.received),
         region=settings.region,
         trusted_proxies=networks(settings.trusted_proxies),
     )

@@ -147,6 +147,7 @@ def message_row(message: OutboxMessage) -> Row:
         message.claimed,
         message.upstream_id,
         message.callback_url,
+        message.confirms,
     )
 
 

@@ -124,6 +124,7 @@ CREATE TABLE messages (
     claimed      INTEGER NOT NULL,
     upstream_id  TEXT NOT NULL,
     callback_url TEXT NOT NULL,
+    confirms     TEXT NOT NULL,
     PRIMARY KEY (bot_id, message_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX messages_due ON messages (due) WHERE stage = 'waiting';

@@ -1,0 +1,101 @@
+"""H8, R12: the provider is gone, hangs, or refuses the token, while messages pile up.
+
+Nothing is lost, nothing goes out twice, the queue waits on disk and not in memory, and what is
+still alive afterwards goes out in its order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from optin.worker import FOR_ONE
+from tests.acceptance.soaking import BOT, Soak
+from tests.acceptance.waiting import until
+from tests.upstreams.cloud_api import TOKEN
+from tests.upstreams.failing_api import FailingApi, listening
+from tests.upstreams.failing_ways import Answer, Plan, Way
+
+MANY = 1_500
+#: Messages of one process that can be on their way, or leased and held, when others come by.
+_AHEAD = 320
+
+
+class Hanging(Plan):
+    """Every request hangs, and nothing is taken."""
+
+    def way(self, correlation: str, attempt: int) -> Way:
+        return Way(Answer.HANG, False)
+
+
+async def ended_well(soak: Soak, api: FailingApi) -> None:
+    """Everything that was alive went out once; memory stayed what it was."""
+    await soak.until_nothing_waits()
+    soak.check_what_became_of_each()
+    assert soak.acknowledged <= {row.message_id for row in soak.messages()}
+    assert (api.twice, api.again) == ([], [])
+    assert soak.memory_grew < 32
+
+
+async def test_a_provider_that_is_gone_for_a_while(tmp_path: Path) -> None:
+    """1,500 messages wait while nobody listens at the provider's port; then all go, by `due`."""
+    api = FailingApi(Plan(1), well=True)
+    async with listening(api) as port:
+        soak = Soak(tmp_path, api, MANY, 0, ())
+    async with soak.serving():
+        await soak.opt_everybody_in()
+        await soak.load()
+        await asyncio.sleep(1)
+        assert not api.taken
+        assert {row.state for row in soak.messages()} <= {"queued", "no_opt_in"}
+        async with listening(api, port):
+            await ended_well(soak, api)
+    overtaken = soak.most_overtaken()
+    print(f"{len(api.taken)} messages went out; {overtaken} at most went before one due earlier")
+    assert overtaken <= _AHEAD
+    assert len(api.taken) > MANY / 2
+    assert {row.state for row in soak.messages()} & {"failed"} == set()
+
+
+async def test_a_provider_that_hangs(tmp_path: Path) -> None:
+    """Only as many are on their way as may be; they are never sent again, the others go later."""
+    api = FailingApi(Hanging(1))
+    async with listening(api):
+        soak = Soak(tmp_path, api, MANY, 0, ())
+        async with soak.serving():
+            await soak.opt_everybody_in()
+            await soak.load()
+            await until(lambda: api.under_way == 0)
+            hung = set(api.uncertain)
+            assert 0 < len(hung) <= api.most_under_way * 3
+            assert api.most_under_way <= FOR_ONE
+            api.well = True
+            await ended_well(soak, api)
+        rows = {row.message_id: row for row in soak.messages()}
+        assert {rows[message_id].stage for message_id in hung} == {"claimed"}
+        assert hung & set(api.taken) == set()
+        print(f"{len(hung)} hung, {len(api.taken)} went out, {api.most_under_way} at once at most")
+        assert len(api.taken) > MANY / 2
+
+
+async def test_a_token_that_has_expired(tmp_path: Path) -> None:
+    """Messages wait for the operator's new token; none fails, none is lost, none goes without."""
+    api = FailingApi(Plan(1), well=True)
+    async with listening(api):
+        soak = Soak(tmp_path, api, 200, 0, ())
+        expired = ("bot", "set", BOT, "meta.access_token=EAAG-expired")
+        assert soak.program.command(*expired).returncode == 0
+        async with soak.serving():
+            await soak.opt_everybody_in()
+            await soak.load()
+            await until(lambda: api.strict.objections)
+            await asyncio.sleep(1)
+            assert (set(api.strict.objections), dict(api.taken)) == ({"token"}, {})
+            assert {row.state for row in soak.messages()} <= {"queued", "no_opt_in"}
+            renewed = ("bot", "set", BOT, f"meta.access_token={TOKEN}")
+            done = await asyncio.to_thread(soak.program.command, *renewed)
+            assert done.returncode == 0, done.stderr
+            await ended_well(soak, api)
+        refused = len(api.strict.objections)
+        print(f"{refused} requests were refused for the token, {len(api.taken)} went out then")
+        assert {row.state for row in soak.messages()} & {"failed"} == set()
