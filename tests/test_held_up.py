@@ -22,7 +22,7 @@ from optin.upstreams.guarded import Breakers, GuardedUpstream
 from optin.upstreams.pacing import Pacing
 from optin.usecases.call_back import CallBack
 from optin.usecases.send_message import SendMessage
-from optin.worker import Worker
+from optin.worker import FOR_ONE, Worker
 from tests.conftest import first_token
 from tests.test_worker import Hosts, until
 from tests.usecases.outbox import BOT, TEXT, add_bot, again, deliverer, new_id, opened
@@ -193,7 +193,9 @@ async def test_the_number_s_rate_holds_and_the_order(store: SQLiteStore) -> None
     assert 2.3 < times[-1] - times[0] < 6
     for n, at in enumerate(times):
         assert sum(at <= other < at + 1 for other in times[n:]) <= 80 + 8  # wake-ups are not exact
-    assert provider.of(BOT) == sorted(provider.of(BOT))
+    # Those that are on their way at the same time may pass one another, no others.
+    places = {message_id: place for place, message_id in enumerate(sorted(provider.of(BOT)))}
+    assert all(abs(places[m] - n) <= FOR_ONE for n, m in enumerate(provider.of(BOT)))
     assert {(await again(store, m)).attempts for m in queue} == {1}
 
 

@@ -21,7 +21,14 @@ MANY = 1_500
 _AHEAD = 320
 
 
-class Hanging(Plan):
+class Quiet(Plan):
+    """Nothing is reported of what was taken."""
+
+    def reports(self, correlation: str) -> list[str]:
+        return []
+
+
+class Hanging(Quiet):
     """Every request hangs, and nothing is taken."""
 
     def way(self, correlation: str, attempt: int) -> Way:
@@ -37,9 +44,15 @@ async def ended_well(soak: Soak, api: FailingApi) -> None:
     assert soak.memory_grew < 32
 
 
+def failed_by_us(soak: Soak) -> list[str]:
+    """What failed although the provider took it and reported no failure of its own (131049)."""
+    failed = [row.details for row in soak.messages() if row.state == "failed"]
+    return [details for details in failed if not details.startswith("131049")]
+
+
 async def test_a_provider_that_is_gone_for_a_while(tmp_path: Path) -> None:
     """1,500 messages wait while nobody listens at the provider's port; then all go, by `due`."""
-    api = FailingApi(Plan(1), well=True)
+    api = FailingApi(Quiet(1), well=True)
     async with listening(api) as port:
         soak = Soak(tmp_path, api, MANY, 0, ())
     async with soak.serving():
@@ -54,7 +67,7 @@ async def test_a_provider_that_is_gone_for_a_while(tmp_path: Path) -> None:
     print(f"{len(api.taken)} messages went out; {overtaken} at most went before one due earlier")
     assert overtaken <= _AHEAD
     assert len(api.taken) > MANY / 2
-    assert {row.state for row in soak.messages()} & {"failed"} == set()
+    assert failed_by_us(soak) == []
 
 
 async def test_a_provider_that_hangs(tmp_path: Path) -> None:
@@ -80,7 +93,7 @@ async def test_a_provider_that_hangs(tmp_path: Path) -> None:
 
 async def test_a_token_that_has_expired(tmp_path: Path) -> None:
     """Messages wait for the operator's new token; none fails, none is lost, none goes without."""
-    api = FailingApi(Plan(1), well=True)
+    api = FailingApi(Quiet(1), well=True)
     async with listening(api):
         soak = Soak(tmp_path, api, 200, 0, ())
         expired = ("bot", "set", BOT, "meta.access_token=EAAG-expired")
@@ -98,4 +111,4 @@ async def test_a_token_that_has_expired(tmp_path: Path) -> None:
             await ended_well(soak, api)
         refused = len(api.strict.objections)
         print(f"{refused} requests were refused for the token, {len(api.taken)} went out then")
-        assert {row.state for row in soak.messages()} & {"failed"} == set()
+        assert failed_by_us(soak) == []

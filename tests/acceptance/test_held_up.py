@@ -47,6 +47,17 @@ async def until(look: Callable[[], Any]) -> Any:
     pytest.fail("it did not come to hold in time")
 
 
+async def come_to_rest(api: TemplateApi) -> int:
+    """How many requests there were when none came for a second: each worker has its own breaker,
+    and what was on its way when it opened still arrives."""
+    for _ in range(20):
+        asked = len(api.taken)
+        await asyncio.sleep(1.0)
+        if len(api.taken) == asked:
+            return asked
+    pytest.fail("requests go on although the sender is refused")
+
+
 class Operator:
     """What somebody with a terminal and a browser sees."""
 
@@ -105,10 +116,10 @@ async def test_a_refused_sender_is_seen_and_mended(tmp_path: Path, api: Template
         waiting = await until(operator.waiting)
         assert sum(row["messages"] for row in waiting) == MANY
         assert "190: Session has expired." in {row["last_try"] for row in waiting}
-        assert operator.sample("optin_queue_length", queue="messages") == MANY
-        asked = len(api.taken)
-        await asyncio.sleep(1.0)
-        assert len(api.taken) == asked <= MANY
+        # One of them may just be the breaker's probe, which is on its way and back.
+        await until(lambda: operator.sample("optin_queue_length", queue="messages") == MANY)
+        asked = await come_to_rest(api)
+        assert asked <= MANY
         assert (
             operator.sample("optin_decisions_total", at="send", passed="yes", reason="opt_in")
             == MANY

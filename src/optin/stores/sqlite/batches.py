@@ -117,7 +117,12 @@ def save(connection: sqlite3.Connection, writes: Writes) -> None:
     _insert(
         connection, "REPLACE INTO messages", list(map(rows.message_row, writes.messages.values()))
     )
-    _insert(connection, "INSERT INTO callbacks", list(map(rows.callback_row, writes.callbacks)))
+    # An id is made of the fact that it tells: what is owed already is not owed twice.
+    _insert(
+        connection,
+        "INSERT OR IGNORE INTO callbacks",
+        list(map(rows.callback_row, writes.callbacks)),
+    )
     _insert(
         connection,
         "INSERT OR IGNORE INTO webhooks",
