@@ -81,7 +81,8 @@ async def test_a_provider_that_hangs(tmp_path: Path) -> None:
             await until(lambda: api.under_way == 0)
             hung = set(api.uncertain)
             assert 0 < len(hung) <= api.most_under_way * 3
-            assert api.most_under_way <= FOR_ONE
+            # The provider notices a hung-up client a little later than the client itself does.
+            assert api.most_under_way <= 2 * FOR_ONE
             api.well = True
             await ended_well(soak, api)
         rows = {row.message_id: row for row in soak.messages()}

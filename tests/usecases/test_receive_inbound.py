@@ -278,6 +278,15 @@ async def test_a_body_that_comes_twice_changes_nothing(store: SQLiteStore, clock
     assert await told(store) == []
 
 
+async def test_what_records_nothing_is_told_once(store: SQLiteStore, clock: Clock) -> None:
+    """SPEC 5, R9: a message taken back opens nothing, and coming again it owes no callback more."""
+    gone = text("", type="revoke", revoke={"original_message_id": "wamid.0"})
+    for _ in range(3):
+        await receive(store, body(messages=[gone]))
+        clock.now += 60 * SECOND
+    assert len(await told(store)) == 1
+
+
 async def test_a_late_message_after_an_opt_out_lifts_nothing(store: SQLiteStore) -> None:
     """R2, R5: an older message that arrives after the STOP opens no session."""
     await receive(store, body(messages=[text("stop", "wamid.B")]))

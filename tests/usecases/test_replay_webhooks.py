@@ -21,8 +21,13 @@ from tests.usecases.outbox import ADA, BEN, BOT, Clock, add_bot, opened, owed
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
-    async with opened(tmp_path / "t.db", Clock()) as made:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SQLiteStore]:
+    async with opened(tmp_path / "t.db", clock) as made:
         await add_bot(made, **SETTINGS)
         yield made
 
@@ -93,7 +98,7 @@ async def test_a_later_program_understands(store: SQLiteStore) -> None:
     assert await kinds(store, ADA, BEN) == [Kind.MESSAGE, Kind.OPT_OUT_KEYWORD]
 
 
-async def test_all_of_it_again_changes_nothing(store: SQLiteStore) -> None:
+async def test_all_of_it_again_changes_nothing(store: SQLiteStore, clock: Clock) -> None:
     """`--all`: every kept body through the same way; no event, callback or relay more."""
     await store.put_settings(BOT, {"forward_url": "https://shop.example/relay"})
     bodies = [body(messages=[text(said, f"wamid.{said}")]) for said in ("hi", "stop", "start")]
@@ -101,6 +106,7 @@ async def test_all_of_it_again_changes_nothing(store: SQLiteStore) -> None:
         await hear(store, each)
     before = await kinds(store, ADA)
     assert len(await owed(store)) == 6
+    clock.now += 1_000_000
     assert await replay(store, inbound(store), noted=False) == Replayed(3, 0)
     assert await kinds(store, ADA) == before
     assert await owed(store) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from optin.domain.consent import our_marketing_stopped
 from optin.domain.errors import Conflict, InvalidInput, NotFound
 from optin.domain.events import Kind
 from optin.domain.messages import MessageState
+from optin.ports.store import Histories
 from optin.stores.sqlite import SQLiteStore
 from optin.usecases.review import Reviews
 from tests.usecases.hearing import HIDDEN, NOW, SETTINGS, body, hear, kinds, reviews, text
@@ -127,6 +128,23 @@ async def test_nothing_lifts_no_stop_of_the_contacts_own(store: SQLiteStore, whe
     for messages in ([real], question) if when == -3600 else (question, [real]):
         await hear(store, body(messages=messages))
     await decide(store, "nothing")
+    assert await is_marketing_stopped(store)
+
+
+async def test_a_stop_that_comes_while_it_is_decided_stays(store: SQLiteStore) -> None:
+    """R6: one that is committed after the history was read is newer than the question's own."""
+    await store.put_settings(BOT, {"review_stop": "yes"})
+    await unclear(store, at=NOW - 600)
+    read = store.histories
+
+    async def slow(bot_id: str, identities: Sequence[str]) -> Histories:
+        found = await read(bot_id, identities)
+        await consent(store, Kind.MARKETING_STOP, ADA)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "histories", slow)
+        await decide(store, "nothing")
     assert await is_marketing_stopped(store)
 
 

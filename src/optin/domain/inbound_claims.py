@@ -76,6 +76,12 @@ def message_review_id(bot_id: str, item: InboundMessage) -> str:
     return ulid(derived_id(time, bot_id, item.upstream_id, str(item.at), "review"))
 
 
+def told_id(bot_id: str, item: InboundMessage) -> str:
+    """The id of the callback for a message that claims nothing: no event tells that it came
+    before, so the same message must owe the same callback."""
+    return ulid(derived_id(_time(item.at), bot_id, item.upstream_id, str(item.at), "told"))
+
+
 def message_claims(bot_id: str, item: InboundMessage, said: Said, source: str) -> list[Claim]:
     """What a contact's message says: an opt-out; or an opened session, with a start word or a
     marketing stop perhaps (R9, R10). Group traffic says nothing about this bot.

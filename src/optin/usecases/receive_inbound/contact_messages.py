@@ -18,6 +18,7 @@ from optin.domain.inbound_claims import (
     message_event_ids,
     message_review_id,
     provisional_claims,
+    told_id,
     understood,
 )
 from optin.domain.keywords import Intent
@@ -42,9 +43,8 @@ def take_message(tx: Transaction, body: SignedBody, place: int, item: InboundMes
         _ask(tx, body, item, said)
     url = tx.bot().value("callback_url")
     if url and not known and not item.group and not _is_unwanted(tx, item):
-        # What records nothing (R9) can come again within a millisecond, and is told again.
         parts = (body.bot_id, body.digest, str(tx.now), str(place))
-        callback_id = ulid(derived_id(tx.now, *parts))
+        callback_id = ulid(derived_id(tx.now, *parts)) if claims else told_id(body.bot_id, item)
         told = notification_body(item, body.bot_id, tx.now)
         owed = Callback(body.bot_id, callback_id, url, told, tx.now, tx.now)
         tx.put_callback(replace(owed, kind=CallbackKind.NOTIFICATION))
