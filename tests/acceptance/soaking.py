@@ -22,6 +22,7 @@ import aiohttp
 
 from optin.settings import Settings
 from optin.wiring.opening import opened_store
+from tests.acceptance.processes import resident, workers_of
 from tests.acceptance.program import Program
 from tests.acceptance.waiting import until
 from tests.upstreams.cloud_api import NUMBER, TOKEN
@@ -140,12 +141,12 @@ class Soak:
         for number in range(self._kills):
             await self._until_sent((number + 0.5) / self._kills)
             await asyncio.sleep(self._chance.uniform(0, 0.3))
-            workers = _workers_of(self.program.pid)
+            workers = workers_of(self.program.pid)
             if workers and number % 2:
                 os.kill(self._chance.choice(workers), signal.SIGKILL)
             else:
                 await asyncio.to_thread(self.program.kill)
-                self._write("UPDATE messages SET leased_until = 0 WHERE stage = 'waiting'")
+                self._write("UPDATE messages SET leased_until = 0 WHERE stage <> 'settled'")
                 await asyncio.to_thread(self.program.start)
 
     async def _until_sent(self, part: float) -> None:
@@ -197,7 +198,7 @@ class Soak:
         """The provider is well again: what is still alive goes out."""
 
         def none_waits() -> bool:
-            self._write("UPDATE messages SET leased_until = 0 WHERE stage = 'waiting'")
+            self._write("UPDATE messages SET leased_until = 0 WHERE stage <> 'settled'")
             return self._waiting() == 0
 
         await until(none_waits, _PATIENCE, 0.5)
@@ -288,8 +289,8 @@ class Soak:
 
     def _megabytes(self) -> int:
         try:
-            pids = [self.program.pid, *_workers_of(self.program.pid)]
-            return sum(map(_resident, pids)) // 1024
+            pids = [self.program.pid, *workers_of(self.program.pid)]
+            return sum(map(resident, pids)) // 1024
         except (AssertionError, OSError):
             return self._memory[-1]  # it was killed just now
 
@@ -304,15 +305,3 @@ class Soak:
 
 def _in_lists(numbers: list[str], size: int) -> list[list[str]]:
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
-
-
-def _workers_of(pid: int) -> list[int]:
-    """The worker processes of a service, none if it is one process."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
-
-
-def _resident(pid: int) -> int:
-    """KiB of memory that are the process's own."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0])

@@ -21,6 +21,10 @@ NEVER = -(2**62)
 
 SESSION = DAY
 
+#: Wordings that are remembered of one identity, the newest: a caller that puts a name or a date
+#: into each must not make its record grow for ever.
+MOST_WORDINGS = 64
+
 _NO_WORDINGS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -120,7 +124,11 @@ def join(one: Clocks, other: Clocks) -> Clocks:
 def _join_wordings(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
     if not one or not other:
         return one or other
-    return {w: max(one.get(w, NEVER), other.get(w, NEVER)) for w in one.keys() | other.keys()}
+    both = {w: max(one.get(w, NEVER), other.get(w, NEVER)) for w in one.keys() | other.keys()}
+    if len(both) <= MOST_WORDINGS:
+        return both
+    # The newest of them are the same for every order of arrival; an older one only allows.
+    return dict(sorted(both.items(), key=lambda item: (item[1], item[0]))[-MOST_WORDINGS:])
 
 
 def fold(events: Iterable[Event], start: Clocks = BLANK) -> Clocks:

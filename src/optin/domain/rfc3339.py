@@ -13,6 +13,9 @@ _FORM = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: The years 1 to 9999 in UTC: what can be shown again.
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def parse_time(value: object, field: str) -> int:
@@ -44,7 +47,10 @@ def _instant(*parts: str | None) -> int:
         raise ValueError("an offset has at most 59 minutes")
     offset = timezone(timedelta(hours=int(hours or 0), minutes=int(minutes or 0)))
     ahead = offset.utcoffset(None) // _MICROSECOND
-    return (local - _EPOCH) // _MICROSECOND - (-ahead if sign == "-" else ahead)
+    at = (local - _EPOCH) // _MICROSECOND - (-ahead if sign == "-" else ahead)
+    if not _FIRST <= at <= _LAST:
+        raise ValueError("in UTC it is no date that can be written")
+    return at
 
 
 def _no_time(field: str) -> InvalidInput:

@@ -260,7 +260,8 @@ class Store(Directory, Protocol):
         """Blacklisted identities in byte order."""
 
     async def ready(self) -> None:
-        """Returns if the store can commit now and its schema is this program's (SPEC 6)."""
+        """Returns if the store can commit, as of a second ago at most, so that probes cost little
+        (SPEC 6)."""
 
     async def now(self) -> int:
         """The database's clock."""

@@ -1,7 +1,9 @@
 """Group commit: everything that waits goes into one transaction (and one query, for reads).
 
 There is no timer: a group is what came in while the last one ran. A call never joins a group that
-has already started, so what it reads or writes lies after it began (R6).
+has already started, so what it reads or writes lies after it began (R6). Lanes, one a bot, take
+turns, and a group is bounded by weight: one bot's bulk load neither holds up the others' opt-outs
+nor the other processes' for longer than one group takes.
 """
 
 from __future__ import annotations
@@ -14,17 +16,40 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
+_Waiting = tuple[Item, asyncio.Future[Answer]]
+
 #: Runs one group: an answer or an exception per item, in order. Raising fails them all.
 Run = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | BaseException]]]
 
 
-class Committer(Generic[Item, Answer]):
-    """Collects calls and runs them in groups of up to `most`, one group after another."""
+def _one(_: object) -> int:
+    return 1
 
-    def __init__(self, run: Run[Item, Answer], *, most: int = 512) -> None:
+
+def _the_same(_: object) -> str:
+    return ""
+
+
+class Committer(Generic[Item, Answer]):
+    """Collects calls and runs them in groups, one group after another.
+
+    A group takes up items until they weigh `most`; an item that weighs more goes alone or last.
+    Items of one `lane` stay in their order, lanes take turns.
+    """
+
+    def __init__(
+        self,
+        run: Run[Item, Answer],
+        *,
+        most: int = 512,
+        weigh: Callable[[Item], int] = _one,
+        lane: Callable[[Item], str] = _the_same,
+    ) -> None:
         self._run = run
         self._most = most
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._weigh = weigh
+        self._lane = lane
+        self._lanes: dict[str, deque[_Waiting[Item, Answer]]] = {}
         self._running: asyncio.Task[None] | None = None
 
     async def call(self, item: Item) -> Answer:
@@ -33,7 +58,7 @@ class Committer(Generic[Item, Answer]):
         Cancelling the caller does not take the item out of its group.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._lanes.setdefault(self._lane(item), deque()).append((item, future))
         if self._running is None:
             self._running = asyncio.create_task(self._drain())
         return await future
@@ -45,13 +70,24 @@ class Committer(Generic[Item, Answer]):
 
     async def _drain(self) -> None:
         try:
-            while self._waiting:
-                size = min(len(self._waiting), self._most)
-                await self._one_group([self._waiting.popleft() for _ in range(size)])
+            while self._lanes:
+                await self._one_group(self._next_group())
         finally:
             self._running = None
 
-    async def _one_group(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    def _next_group(self) -> list[_Waiting[Item, Answer]]:
+        group: list[_Waiting[Item, Answer]] = []
+        weight = 0
+        while self._lanes and weight < self._most:
+            name = next(iter(self._lanes))
+            lane = self._lanes.pop(name)
+            group.append(lane.popleft())
+            weight += self._weigh(group[-1][0])
+            if lane:
+                self._lanes[name] = lane  # to the end of the row
+        return group
+
+    async def _one_group(self, group: list[_Waiting[Item, Answer]]) -> None:
         answers: Sequence[Answer | BaseException]
         try:
             answers = await self._run([item for item, _ in group])

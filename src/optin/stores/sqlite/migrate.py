@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
@@ -51,6 +52,8 @@ def migrate(path: Path) -> tuple[int, int]:
 
     Several processes may do this at once: each step checks the version under the write lock.
     """
+    with contextlib.suppress(OSError):  # opening it will say what is wrong
+        path.touch(mode=0o600)  # a new one is for its owner alone; the log takes after it
     connection = connect(path)
     try:
         before = version(connection, path)

@@ -11,7 +11,7 @@ from optin.domain.bots import Bot, Token
 from optin.stores.seal import Seal
 from optin.stores.sqlite import directory
 from optin.stores.sqlite.connection import snapshot, transaction
-from optin.stores.sqlite.threads import ConnectionThread
+from optin.stores.sqlite.threads import Checkpointer, ConnectionThread
 
 T = TypeVar("T")
 
@@ -23,7 +23,8 @@ class SQLiteDirectory:
         self._seal = seal
         self._clock = clock
         self._copy = directory.DirectoryCopy()
-        self._writer = ConnectionThread(path)
+        self._checkpointer = Checkpointer(path)
+        self._writer = ConnectionThread(path, ran=self._checkpointer.committed)
         self._reader = ConnectionThread(path, read_only=True)
 
     async def bot(self, bot_id: str) -> Bot | None:

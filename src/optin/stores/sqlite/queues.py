@@ -45,12 +45,12 @@ class Lease:
 
 def lease_messages(connection: sqlite3.Connection, asked: Lease) -> list[OutboxMessage]:
     """Due messages, leased in one commit."""
-    return list(map(rows.message, _lease(connection, _DUE_MESSAGES, _LEASE_MESSAGE, asked)))
+    return rows.readable(rows.message, _lease(connection, _DUE_MESSAGES, _LEASE_MESSAGE, asked))
 
 
 def lease_callbacks(connection: sqlite3.Connection, asked: Lease) -> list[Callback]:
     """Due callbacks, leased in one commit."""
-    return list(map(rows.callback, _lease(connection, _DUE_CALLBACKS, _LEASE_CALLBACK, asked)))
+    return rows.readable(rows.callback, _lease(connection, _DUE_CALLBACKS, _LEASE_CALLBACK, asked))
 
 
 def _lease(connection: sqlite3.Connection, due: str, lease: str, asked: Lease) -> list[rows.Row]:
@@ -69,7 +69,7 @@ def stale_messages(
 ) -> list[OutboxMessage]:
     """Messages whose outcome stays unknown, and those that were not handed over in their life."""
     found = connection.execute(_STALE, (claimed_before, now, limit)).fetchall()
-    return list(map(rows.message, found))
+    return rows.readable(rows.message, found)
 
 
 def put_callbacks(connection: sqlite3.Connection, tried: Sequence[Callback]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -28,6 +30,38 @@ from optin.ports.store import (
 Row = Sequence[Any]
 
 _CLOCKS = len(BLANK) - 1
+
+_log = logging.getLogger(__name__)
+
+
+P = ParamSpec("P")
+V = TypeVar("V")
+
+
+def _reader(read: Callable[P, V]) -> Callable[P, V]:
+    """Whatever is wrong with a stored row, it is an `InconsistentRecord` (R12)."""
+
+    @functools.wraps(read)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> V:
+        try:
+            return read(*args, **kwargs)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise InconsistentRecord("A stored record is not readable.") from None
+
+    return guarded
+
+
+def readable(read: Callable[[Row], V], found: Iterable[Row]) -> list[V]:
+    """Those rows of several bots that can be read: one that cannot is in nobody else's way."""
+    good: list[V] = []
+    for row in found:
+        try:
+            good.append(read(row))
+        except InconsistentRecord:
+            _log.error(
+                "the record %s of bot %s is not readable and was passed over", row[1], row[0]
+            )
+    return good
 
 
 def to_json(value: Any) -> str:
@@ -58,6 +92,7 @@ def state_row(bot_id: str, identity: str, state: State) -> Row:
     )
 
 
+@_reader
 def state(row: Row) -> State:
     """The state in a row of `identities` (without bot id and identity)."""
     wordings = from_json(row[_CLOCKS]) if row[_CLOCKS] else BLANK.wordings
@@ -100,6 +135,7 @@ def event_row(bot_id: str, event: Event) -> Row:
     )
 
 
+@_reader
 def event(row: Row) -> Event:
     """The event of a whole row."""
     return Event(
@@ -151,6 +187,7 @@ def message_row(message: OutboxMessage) -> Row:
     )
 
 
+@_reader
 def message(row: Row) -> OutboxMessage:
     """The message of a whole row."""
     bot_id, message_id, identity, body, category, created, expires, due, stage, state = row[:10]
@@ -173,6 +210,7 @@ def message(row: Row) -> OutboxMessage:
     )
 
 
+@_reader
 def template(row: Row) -> Template:
     """The record of a whole row of `templates`, without the bot id."""
     name, language, category, status, updated = row
@@ -185,6 +223,7 @@ def template_row(bot_id: str, record: Template) -> Row:
     return (bot_id, record.name, record.language, category, record.status, record.updated)
 
 
+@_reader
 def callback(row: Row) -> Callback:
     """The callback of a whole row."""
     kind, headers, stage, outcome = row[9:13]
@@ -223,6 +262,7 @@ def webhook_row(bot_id: str, kept: RawWebhook) -> Row:
     return (bot_id, kept.webhook_id, kept.received, kept.body, kept.note, kept.source)
 
 
+@_reader
 def webhook(row: Row) -> RawWebhook:
     """The kept body of a whole row."""
     return RawWebhook(*row[1:])
@@ -245,6 +285,7 @@ def review_row(bot_id: str, item: Review) -> Row:
     )
 
 
+@_reader
 def review(row: Row) -> Review:
     """The review item of a whole row."""
     _, review_id, kind, identities, text, created, context = row[:7]
@@ -252,6 +293,7 @@ def review(row: Row) -> Review:
     return Review(review_id, kind, who, text, created, from_json(context), *row[7:])
 
 
+@_reader
 def token(row: Row) -> Token:
     """The token of a whole row."""
     digest, bot_id, token_id, scopes, created, revoked = row

@@ -20,10 +20,16 @@ from optin.stores.batch import Batch, Rows
 from optin.stores.committer import Committer
 from optin.stores.seal import Seal
 from optin.stores.sqlite import batches, directory, queues, rows
-from optin.stores.sqlite.connection import connect, is_bad_data, snapshot, transaction
+from optin.stores.sqlite.connection import connect, is_bad_data, snapshot, store_errors, transaction
 from optin.stores.sqlite.lists import SQLiteLists
 from optin.stores.sqlite.migrate import newest_version, version
-from optin.stores.sqlite.threads import Checkpointer
+
+#: What a commit may weigh: about a tenth of a second of the write lock.
+_HEAVY = 2_000
+#: After a commit that took so long the writer leaves the lock alone for `_GAP`, in seconds.
+_LONG, _GAP = 0.02, 0.003
+#: How old a proof that the store can commit may be, in seconds: probes must not cost an fsync each.
+_STILL_READY = 1.0
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -40,9 +46,16 @@ class SQLiteStore(SQLiteLists):
     def __init__(self, path: Path, seal: Seal, clock: Callable[[], int]) -> None:
         super().__init__(path, seal, clock)
         self._batch_copy = directory.DirectoryCopy()
-        self._checkpointer = Checkpointer(path)
-        self._commits: Committer[Work[Any], Any] = Committer(self._commit_group)
-        self._reads: Committer[tuple[str, Sequence[str]], Reading] = Committer(self._read_group)
+        self._ready_at = float("-inf")
+        self._commits: Committer[Work[Any], Any] = Committer(
+            self._commit_group, most=_HEAVY, weigh=_weight, lane=lambda work: work.bot_id
+        )
+        self._reads: Committer[tuple[str, Sequence[str]], Reading] = Committer(
+            self._read_group,
+            most=_HEAVY,
+            weigh=lambda asked: 1 + len(asked[1]),
+            lane=lambda asked: asked[0],
+        )
 
     @classmethod
     async def open(
@@ -81,8 +94,10 @@ class SQLiteStore(SQLiteLists):
         return cast(R, await self._commits.call(work))
 
     async def _commit_group(self, works: Sequence[Work[Any]]) -> Sequence[Any]:
+        begun = time.monotonic()
         answers = await self._writer.run(lambda connection: self._commit(connection, works))
-        self._checkpointer.committed()
+        if time.monotonic() - begun > _LONG:
+            await asyncio.sleep(_GAP)  # other processes wait for the lock, too
         return answers
 
     def _commit(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
@@ -94,7 +109,15 @@ class SQLiteStore(SQLiteLists):
             if len(works) == 1:
                 return [StoreUnavailable(f"The database refused the data: {failed}.")]
         # One of them is bad: each on its own, so that the others are not lost with it.
-        return [answer for work in works for answer in self._commit(connection, [work])]
+        return [self._commit_alone(connection, work) for work in works]
+
+    def _commit_alone(self, connection: sqlite3.Connection, work: Work[Any]) -> Any:
+        """One work's answer: a failure of the store now is not that of what is committed."""
+        try:
+            with store_errors():
+                return self._commit(connection, [work])[0]
+        except StoreUnavailable as failed:
+            return failed
 
     def _commit_once(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
         with transaction(connection):
@@ -120,17 +143,25 @@ class SQLiteStore(SQLiteLists):
     async def read(self, bot_id: str, identities: Sequence[str]) -> Reading:
         return await self._reads.call((bot_id, identities))
 
-    async def _read_group(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Reading]:
+    async def _read_group(
+        self, wanted: Sequence[tuple[str, Sequence[str]]]
+    ) -> Sequence[Reading | InconsistentRecord]:
         return await self._reader.run(lambda connection: self._read_all(connection, wanted))
 
     def _read_all(
         self, connection: sqlite3.Connection, wanted: Sequence[tuple[str, Sequence[str]]]
-    ) -> list[Reading]:
+    ) -> list[Reading | InconsistentRecord]:
         with snapshot(connection):
-            return [
-                Reading(self._clock(), _readings(connection, bot_id, identities))
-                for bot_id, identities in wanted
-            ]
+            return [self._read_one(connection, *each) for each in wanted]
+
+    def _read_one(
+        self, connection: sqlite3.Connection, bot_id: str, identities: Sequence[str]
+    ) -> Reading | InconsistentRecord:
+        """One caller's answer. A record that cannot be read fails who asked for it, alone (R12)."""
+        try:
+            return Reading(self._clock(), _readings(connection, bot_id, identities))
+        except InconsistentRecord as broken:
+            return broken
 
     async def states(self, bot_id: str, identities: Sequence[str]) -> States:
         return await self._read(
@@ -197,10 +228,18 @@ class SQLiteStore(SQLiteLists):
             with transaction(connection):
                 connection.execute("REPLACE INTO meta VALUES ('probe', ?)", (str(self._clock()),))
 
-        await self._writer.run(probe)
+        if time.monotonic() - self._ready_at > _STILL_READY:
+            await self._writer.run(probe)
+            self._ready_at = time.monotonic()
 
     async def now(self) -> int:
         return self._clock()
+
+
+def _weight(work: Work[Any]) -> int:
+    """What a work costs the writer: the rows that it reads, and so may write."""
+    reads = work.reads
+    return 1 + len(reads.identities) + len(reads.event_ids) + len(reads.messages)
 
 
 def _readings(

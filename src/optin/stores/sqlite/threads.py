@@ -22,10 +22,19 @@ T = TypeVar("T")
 
 
 class ConnectionThread:
-    """One thread with one connection; calls run on it one after another."""
+    """One thread with one connection; calls run on it one after another.
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    `ran` is called after each, also one that failed.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, ran: Callable[[], None] = lambda: None
+    ) -> None:
         self._connection = connect(path, read_only=read_only)
+        if not read_only:
+            # `transaction` waits for the lock itself, and fairer than SQLite does.
+            self._connection.execute("PRAGMA busy_timeout = 0")
+        self._ran = ran
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._closed = False
 
@@ -40,8 +49,11 @@ class ConnectionThread:
         return await asyncio.shield(loop.run_in_executor(self._pool, self._guarded, work))
 
     def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with store_errors():
-            return work(self._connection)
+        try:
+            with store_errors():
+                return work(self._connection)
+        finally:
+            self._ran()
 
     async def close(self) -> None:
         """Ends after what was begun, and closes the connection."""
