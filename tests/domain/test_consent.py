@@ -38,7 +38,7 @@ def test_opted_in_agrees_with_the_words_of_the_rule(life: list[Event]) -> None:
     """R4, computed from the list of events instead of the clocks."""
     opt_in = newest_of(life, Kind.OPT_IN)
     keyword = newest_of(life, Kind.OPT_OUT_KEYWORD)
-    other = newest_of(life, Kind.OPT_OUT)
+    other = newest_of(life, Kind.OPT_OUT, Kind.ERASED)
     lifted = keyword > other and newest_of(life, Kind.START_WORD) > keyword
     assert consent.opted_in(consent.fold(life), 10) == (opt_in > max(keyword, other) or lifted)
 
@@ -58,7 +58,7 @@ def test_reopt_in_with_evidence_agrees_with_the_words_of_the_rule(life: list[Eve
         if e.claim.kind is Kind.OPT_IN and e.effective is not None
         if e.claim.evidence or e.claim.wording
     ]
-    keyword, other = newest_of(life, Kind.OPT_OUT_KEYWORD), newest_of(life, Kind.OPT_OUT)
+    keyword, other = newest_of(life, Kind.OPT_OUT_KEYWORD), newest_of(life, Kind.OPT_OUT, Kind.ERASED)
     lifted = newest_of(life, Kind.START_WORD) > keyword > other
     outweighed = newest_of(life, Kind.OPT_IN) > max(keyword, other)
     allowed = not own_no or max(own_no) < max(proven, default=NEVER)

@@ -90,6 +90,8 @@ def moved(event: Event) -> Clocks:
             return Clocks(
                 opt_out_other=at, opt_out_from_contact=at if claim.from_contact else NEVER
             )
+        case Kind.ERASED:
+            return Clocks(opt_out_other=at)
         case Kind.OPT_OUT_KEYWORD:
             return Clocks(opt_out_keyword=at, opt_out_from_contact=at)
         case _:

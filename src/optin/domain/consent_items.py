@@ -59,7 +59,7 @@ class ConsentItem:
             at=self.at,
             categories=self.categories,
             evidence=self.evidence,
-            wording=_wording(self.evidence),
+            wording=wording_hash(self.evidence),
             from_contact=by_contact,
             actor=actor,
             context=context,
@@ -133,7 +133,7 @@ def _is_deeper(value: object, depth: int) -> bool:
     return any(isinstance(item, dict | list) for item in floor)
 
 
-def _wording(evidence: Mapping[str, Any]) -> str | None:
+def wording_hash(evidence: Mapping[str, Any]) -> str | None:
     """SHA-256 (hex) of the wording that was shown, by which a bot declares it outdated (R4)."""
     shown = evidence.get("wording")
     return hashlib.sha256(shown.encode()).hexdigest() if isinstance(shown, str) and shown else None

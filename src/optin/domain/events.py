@@ -17,7 +17,8 @@ DAY = 86_400 * SECOND
 
 
 class Kind(StrEnum):
-    """The kinds of event: those that move a clock (R2), and those that link identities (R11)."""
+    """The kinds of event: those that move a clock (R2), those that link identities (R11), and the
+    erasure, which does both (R15)."""
 
     OPT_IN = "opt_in"
     OPT_OUT = "opt_out"
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     LINKED = "linked"
     REPLACES = "replaces"
     REPLACED = "replaced"
+    ERASED = "erased"
 
 
 #: Kinds that move links between identities instead of clocks (R11).
@@ -43,6 +45,7 @@ STOPS = LINKING | {
     Kind.OPT_OUT_KEYWORD,
     Kind.MARKETING_STOP,
     Kind.PROVIDER_MARKETING_STOP,
+    Kind.ERASED,
 }
 
 
@@ -101,4 +104,4 @@ class Event:
     @property
     def with_evidence(self) -> bool:
         """Whether the caller gave evidence of its own, as `reopt_in: evidence` asks (R4)."""
-        return bool(self.claim.evidence)
+        return bool(self.claim.evidence) or self.claim.wording is not None

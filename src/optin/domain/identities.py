@@ -18,6 +18,9 @@ _LONGEST_TEXT: Final = 64
 _SEPARATORS: Final = str.maketrans("", "", " -.()")
 _BSUID: Final = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
+#: What the digest that stands for an erased identity begins with (R15); no number or BSUID does.
+DIGEST_MARK: Final = "~"
+
 _BRAZIL_SHORT, _BRAZIL_LONG = 12, 13
 _BRAZIL_MOBILE: Final = "6789"
 _TEN_DIGITS_LATER: Final = {"52": "521", "54": "549"}
@@ -75,6 +78,11 @@ def is_bsuid(identity: str) -> bool:
 def shown(identity: str) -> str:
     """`identity` as people and callers see it: digits with '+', everything else as it is."""
     return "+" + identity if identity.isascii() and identity.isdigit() else identity
+
+
+def is_digest(identity: str) -> bool:
+    """Whether it is the keyed digest that stands for an erased identity (R15)."""
+    return identity.startswith(DIGEST_MARK)
 
 
 def reach(identity: str) -> Reach:

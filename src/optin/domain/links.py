@@ -29,11 +29,17 @@ class Links(NamedTuple):
     `peers`: identities of the same person, with the newest instant at which a provider said so,
     UTC µs. `former`: identities that this one replaced. `cutoff`: the newest change that took this
     identity from its person; what it gave until then counts for nobody, `NEVER` if there is none.
+    `erased`: the newest erasure (R15). From then on the person's identities of old are known by
+    digests, from which no spelling can be told: `spelled` holds the digests of the spellings that
+    allow, `blocking_spelled` of all.
     """
 
     peers: Mapping[str, int] = _NOBODY
     former: frozenset[str] = frozenset()
     cutoff: int = NEVER
+    erased: int = NEVER
+    spelled: frozenset[str] = frozenset()
+    blocking_spelled: frozenset[str] = frozenset()
 
 
 UNLINKED = Links()
@@ -68,8 +74,25 @@ def moved(event: Event) -> Links:
             return Links(former=frozenset(others))
         case Kind.REPLACED:
             return Links(cutoff=at)
+        case Kind.ERASED:
+            return _erased(others, at)
         case _:
             return UNLINKED
+
+
+def erased_spellings(spelled: Reach) -> tuple[str, ...]:
+    """How an erasure's event names the digests of spellings in `others`: a "-" if one only
+    blocks."""
+    return tuple(who if who in spelled.allowing else "-" + who for who in sorted(spelled.blocking))
+
+
+def _erased(others: Iterable[str], at: int) -> Links:
+    told = frozenset(others)
+    return Links(
+        erased=at,
+        spelled=frozenset(who for who in told if not who.startswith("-")),
+        blocking_spelled=frozenset(who.removeprefix("-") for who in told),
+    )
 
 
 def join(one: Links, other: Links) -> Links:
@@ -79,7 +102,14 @@ def join(one: Links, other: Links) -> Links:
     peers = dict(one.peers)
     for who, at in other.peers.items():
         peers[who] = max(at, peers.get(who, NEVER))
-    return Links(peers, one.former | other.former, max(one.cutoff, other.cutoff))
+    return Links(
+        peers,
+        one.former | other.former,
+        max(one.cutoff, other.cutoff),
+        max(one.erased, other.erased),
+        one.spelled | other.spelled,
+        one.blocking_spelled | other.blocking_spelled,
+    )
 
 
 def fold(state: State, event: Event) -> State:
@@ -101,7 +131,17 @@ def folded(events: Iterable[Event]) -> State:
 
 def neighbours(identity: str, links: Links) -> frozenset[str]:
     """One step of W: spellings, peers of any time, and what it replaced."""
-    return spellings(identity).blocking | links.peers.keys() | links.former
+    return spelled_as(identity, links).blocking | links.peers.keys() | links.former
+
+
+def spelled_as(identity: str, links: Links) -> Reach:
+    """The spellings of the identity, digests that were kept for them included (R15)."""
+    found = spellings(identity)
+    if not links.blocking_spelled:
+        return found
+    return Reach(
+        blocking=found.blocking | links.blocking_spelled, allowing=found.allowing | links.spelled
+    )
 
 
 def reach(identity: str, state_of: StateOf) -> Reach:
@@ -113,7 +153,8 @@ def reach(identity: str, state_of: StateOf) -> Reach:
 
 def _living(identity: str, state_of: StateOf) -> frozenset[str]:
     """One step of N: a link counts only if it is newer than any change at either of its ends."""
-    return spellings(identity).allowing | living_peers(identity, state_of)
+    allowing = spelled_as(identity, state_of(identity).links).allowing
+    return allowing | living_peers(identity, state_of)
 
 
 def living_peers(identity: str, state_of: StateOf) -> frozenset[str]:
@@ -128,7 +169,8 @@ def living_peers(identity: str, state_of: StateOf) -> frozenset[str]:
 
 def cutoff(identity: str, state_of: StateOf) -> int:
     """Until when what the identity gave counts for nobody, under any of its spellings."""
-    return max(state_of(one).links.cutoff for one in spellings(identity).allowing)
+    spelled = spelled_as(identity, state_of(identity).links).allowing
+    return max(state_of(one).links.cutoff for one in spelled)
 
 
 def _closure(start: str, step: Callable[[str], frozenset[str]]) -> frozenset[str]:

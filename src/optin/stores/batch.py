@@ -8,29 +8,37 @@ writes each changed row once.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optin.domain import links
 from optin.domain.bots import Bot
 from optin.domain.changes import change_body
-from optin.domain.consent import Clocks
+from optin.domain.consent import NEVER, Clocks
 from optin.domain.errors import NotFound
 from optin.domain.events import Claim, Event
+from optin.domain.identities import is_digest
 from optin.domain.ids import ulid
 from optin.domain.links import Links, State
 from optin.domain.outbox import OutboxMessage
 from optin.domain.times import effective_time, live_time
 from optin.ports.store import Callback, CallbackKind, RawWebhook, Review, Template, Work
+from optin.stores.ledger import after_erasure
 
 Key = tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Rows:
-    """Rows by key, the bot id first. What was read and is not there is kept as None or UNKNOWN."""
+    """Rows by key, the bot id first. What was read and is not there is kept as None or UNKNOWN.
 
+    `digest`: the name of an erased identity, from bot id and identity. `names`: identities that
+    were erased once, with that name; their states are found under it (R15).
+    """
+
+    digest: Callable[[str, str], str]
+    names: MutableMapping[Key, str] = field(default_factory=dict)
     bots: MutableMapping[str, Bot | None] = field(default_factory=dict)
     states: MutableMapping[Key, State] = field(default_factory=dict)
     recorded: MutableMapping[tuple[str, bytes], bool] = field(default_factory=dict)
@@ -43,6 +51,8 @@ class Rows:
     def above(self) -> Rows:
         """Rows that read through to these and keep their writes apart."""
         return Rows(
+            self.digest,
+            self.names,
             self.bots,
             ChainMap({}, self.states),
             ChainMap({}, self.recorded),
@@ -140,7 +150,16 @@ class Draft:
         return links.newest(identity, self._state)
 
     def _state(self, identity: str) -> State:
-        return self.rows.states[self._bot_id, identity]
+        return self.rows.states[self._key(identity)]
+
+    def _key(self, identity: str) -> Key:
+        """Where the identity's state is: under its digest, once it was erased."""
+        key = (self._bot_id, identity)
+        name = self.rows.names.get(key)
+        return key if name is None else (self._bot_id, name)
+
+    def _digest(self, identity: str) -> str:
+        return self.rows.digest(self._bot_id, identity)
 
     def is_recorded(self, event_id: bytes) -> bool:
         return self.rows.recorded[self._bot_id, event_id]
@@ -150,12 +169,14 @@ class Draft:
         before = self.reading(claim.identity) if self._url_for_changes() else None
         live = live_time(self.now, self.newest(claim.identity))
         event = Event(claim, self.now, effective_time(claim, self.now, live))
+        if _is_older(event, state.links.erased):
+            event = after_erasure(event, self._digest)
         after = links.fold(state, event)
         self.rows.recorded[self._bot_id, claim.event_id] = True
         self.writes.events.append((self._bot_id, event))
-        key = (self._bot_id, claim.identity)
+        key = self._key(claim.identity)
         self.rows.states[key] = self.writes.states[key] = after
-        if before is not None:
+        if before is not None and not is_digest(event.claim.identity):
             self._tell(event, before, after.version)
         return event
 
@@ -211,3 +232,8 @@ class Draft:
     def put_review(self, review: Review) -> None:
         key = (self._bot_id, review.review_id)
         self.rows.reviews[key] = self.writes.reviews[key] = review
+
+
+def _is_older(event: Event, erased: int) -> bool:
+    """Whether it tells of a time before its contact was erased; without a time, it may (R15)."""
+    return erased != NEVER and (event.effective is None or event.effective <= erased)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from optin.domain.events import Kind
+from optin.domain.errors import InconsistentRecord
 from optin.domain.links import UNKNOWN, State, neighbours
 from optin.ports.store import Work
 from optin.stores.batch import Key, Rows, Writes
-from optin.stores.sqlite import rows
+from optin.stores.digests import Digests
+from optin.stores.sqlite import entries, rows
+from optin.stores.sqlite.connection import insert
 
-_STATE = """SELECT opt_in, opt_in_with_evidence, start_word, opt_out_keyword, opt_out_other,
- opt_out_from_contact, message, provider_marketing_stop, provider_marketing_resume,
+_STATE = """SELECT identity, opt_in, opt_in_with_evidence, start_word, opt_out_keyword,
+ opt_out_other, opt_out_from_contact, message, provider_marketing_stop, provider_marketing_resume,
  marketing_stop, marketing_resume, wordings, links, version
- FROM identities WHERE bot_id = ? AND identity = ?"""
+ FROM identities WHERE bot_id = ? AND identity IN (?, ?)"""
 _RECORDED = """SELECT EXISTS (SELECT 1 FROM events WHERE bot_id = ?1 AND event_id = ?2)
  OR EXISTS (SELECT 1 FROM contact_messages WHERE bot_id = ?1 AND event_id = ?2)"""
 _TEMPLATE = """SELECT name, language, category, status, updated FROM templates
@@ -36,7 +38,7 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
     def missing(names: Iterable[Any], known: Any) -> list[tuple[str, Any]]:
         return [key for name in names if (key := (bot_id, name)) not in known]
 
-    _load_states(connection, loaded.states, bot_id, reads.identities)
+    _load_states(connection, loaded, bot_id, reads.identities)
     for event_key in missing(reads.event_ids, loaded.recorded):
         loaded.recorded[event_key] = _exists(connection, _RECORDED, event_key)
     for name, language in reads.templates:
@@ -61,35 +63,43 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
 
 
 def _load_states(
-    connection: sqlite3.Connection,
-    loaded: MutableMapping[Key, State],
-    bot_id: str,
-    identities: Iterable[str],
-) -> None:
-    """Adds the states of the identities and of all that W reaches from them (R11)."""
+    connection: sqlite3.Connection, loaded: Rows, bot_id: str, identities: Iterable[str]
+) -> frozenset[str]:
+    """Adds the states of the identities and of all that W reaches from them (R11): who these
+    are."""
     waiting, seen = set(identities), set[str]()
     while waiting:
         identity = waiting.pop()
         seen.add(identity)
-        key = (bot_id, identity)
-        if key not in loaded:
-            loaded[key] = state_of(connection, bot_id, identity)
-        waiting |= neighbours(identity, loaded[key].links) - seen
+        key: Key = (bot_id, loaded.names.get((bot_id, identity), identity))
+        if key not in loaded.states:
+            key = _load_state(connection, loaded, bot_id, identity)
+        waiting |= neighbours(identity, loaded.states[key].links) - seen
+    return frozenset(seen)
+
+
+def _load_state(connection: sqlite3.Connection, loaded: Rows, bot_id: str, identity: str) -> Key:
+    """Adds the identity's own state; says where. Once erased it is under its digest (R15)."""
+    name = loaded.digest(bot_id, identity)
+    found = connection.execute(_STATE, (bot_id, identity, name)).fetchall()
+    erased = any(row[0] == name for row in found)
+    key = (bot_id, name if erased else identity)
+    if key[1] != identity:
+        loaded.names[bot_id, identity] = name
+    if len(found) > 1:
+        raise InconsistentRecord("An erased identity has a record beside that of its erasure.")
+    if key not in loaded.states:
+        loaded.states[key] = rows.state(found[0][1:]) if found else UNKNOWN
+    return key
 
 
 def states_of(
-    connection: sqlite3.Connection, bot_id: str, identities: Iterable[str]
+    connection: sqlite3.Connection, digests: Digests, bot_id: str, identities: Iterable[str]
 ) -> dict[str, State]:
     """The states of the identities and of all that W reaches from them (R11)."""
-    loaded: dict[Key, State] = {}
-    _load_states(connection, loaded, bot_id, identities)
-    return {key[1]: state for key, state in loaded.items()}
-
-
-def state_of(connection: sqlite3.Connection, bot_id: str, identity: str) -> State:
-    """The identity's own state; `UNKNOWN` if it is not known."""
-    found = connection.execute(_STATE, (bot_id, identity)).fetchone()
-    return rows.state(found) if found else UNKNOWN
+    loaded = Rows(digests.of)
+    seen = _load_states(connection, loaded, bot_id, identities)
+    return {who: loaded.states[bot_id, loaded.names.get((bot_id, who), who)] for who in seen}
 
 
 def _exists(connection: sqlite3.Connection, sql: str, key: tuple[Any, ...]) -> bool:
@@ -97,38 +107,29 @@ def _exists(connection: sqlite3.Connection, sql: str, key: tuple[Any, ...]) -> b
 
 
 def save(connection: sqlite3.Connection, writes: Writes) -> None:
-    """Writes each changed row once, and the events after them."""
-    _insert(connection, "REPLACE INTO identities", _state_rows(writes.states))
-    _insert(
-        connection,
-        "INSERT INTO contact_messages",
-        [rows.event_row(b, e) for b, e in writes.events if e.claim.kind is Kind.MESSAGE],
-    )
-    _insert(
-        connection,
-        "INSERT INTO events",
-        [rows.event_row(b, e) for b, e in writes.events if e.claim.kind is not Kind.MESSAGE],
-    )
-    _insert(
+    """Writes each changed row once, and the events after them, chained."""
+    insert(connection, "REPLACE INTO identities", _state_rows(writes.states))
+    entries.append(connection, writes.events)
+    insert(
         connection,
         "REPLACE INTO templates",
         [rows.template_row(key[0], record) for key, record in writes.templates.items()],
     )
-    _insert(
+    insert(
         connection, "REPLACE INTO messages", list(map(rows.message_row, writes.messages.values()))
     )
     # An id is made of the fact that it tells: what is owed already is not owed twice.
-    _insert(
+    insert(
         connection,
         "INSERT OR IGNORE INTO callbacks",
         list(map(rows.callback_row, writes.callbacks)),
     )
-    _insert(
+    insert(
         connection,
         "INSERT OR IGNORE INTO webhooks",
         [rows.webhook_row(bot_id, kept) for bot_id, kept in writes.webhooks],
     )
-    _insert(
+    insert(
         connection,
         "REPLACE INTO reviews",
         [rows.review_row(key[0], item) for key, item in writes.reviews.items()],
@@ -141,14 +142,8 @@ def _state_rows(changed: dict[Key, State]) -> list[rows.Row]:
 
 
 def _save_blacklist(connection: sqlite3.Connection, changed: dict[Key, bool]) -> None:
-    _insert(connection, "REPLACE INTO blacklist", [key for key, on in changed.items() if on])
+    insert(connection, "REPLACE INTO blacklist", [key for key, on in changed.items() if on])
     connection.executemany(
         "DELETE FROM blacklist WHERE bot_id = ? AND identity = ?",
         [key for key, listed in changed.items() if not listed],
     )
-
-
-def _insert(connection: sqlite3.Connection, into: str, values: Sequence[rows.Row]) -> None:
-    if values:
-        places = ", ".join("?" * len(values[0]))
-        connection.executemany(f"{into} VALUES ({places})", values)

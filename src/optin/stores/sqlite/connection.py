@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from optin.domain.errors import StartupError, StoreUnavailable
 
@@ -122,3 +123,10 @@ def is_bad_data(failed: BaseException) -> bool:
         | ValueError
         | TypeError,
     )
+
+
+def insert(connection: sqlite3.Connection, into: str, values: Sequence[Sequence[Any]]) -> None:
+    """Adds whole rows; `into`: the beginning of the statement, as far as the table's name."""
+    if values:
+        places = ", ".join("?" * len(values[0]))
+        connection.executemany(f"{into} VALUES ({places})", values)

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from optin.domain.bots import SECRETS, Bot, Token
-from optin.domain.errors import Conflict, NotFound
+from optin.domain.errors import Conflict, InconsistentRecord, MasterKeyMismatch, NotFound
+from optin.stores.digests import META_KEY, Digests, new_wrapped_key, unwrapped
 from optin.stores.seal import Seal
 from optin.stores.sqlite import rows
+from optin.stores.sqlite.connection import transaction
+from optin.stores.texts import from_json, to_json
 
 #: How old the comparison may be when an answer is given from the copy, in seconds.
 FRESH = 0.5
@@ -79,7 +82,7 @@ def bot(connection: sqlite3.Connection, seal: Seal, bot_id: str) -> Bot | None:
     ).fetchone()
     if row is None:
         return None
-    return Bot(bot_id, _opened(seal, bot_id, rows.from_json(row[0])))
+    return Bot(bot_id, _opened(seal, bot_id, from_json(row[0])))
 
 
 def bots(connection: sqlite3.Connection, seal: Seal) -> list[Bot]:
@@ -87,7 +90,7 @@ def bots(connection: sqlite3.Connection, seal: Seal) -> list[Bot]:
     found = connection.execute(
         "SELECT bot_id, settings FROM bots WHERE removed IS NULL ORDER BY bot_id"
     ).fetchall()
-    return [Bot(bot_id, _opened(seal, bot_id, rows.from_json(s))) for bot_id, s in found]
+    return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
 
 
 def token(connection: sqlite3.Connection, digest: bytes) -> Token | None:
@@ -108,7 +111,7 @@ def add_bot(connection: sqlite3.Connection, seal: Seal, new: Bot, first: Token, 
     """Adds a bot with its first token."""
     if connection.execute("SELECT 1 FROM bots WHERE bot_id = ?", (new.bot_id,)).fetchone():
         raise Conflict(f"There is or was a bot with the id {new.bot_id}; it cannot be used again.")
-    settings = rows.to_json(_sealed(seal, new.bot_id, new.settings))
+    settings = to_json(_sealed(seal, new.bot_id, new.settings))
     connection.execute("INSERT INTO bots VALUES (?, ?, ?, NULL)", (new.bot_id, settings, now))
     add_token(connection, seal, replace(first, created=now))
 
@@ -120,7 +123,7 @@ def put_settings(
     known = _existing(connection, seal, bot_id)
     merged = {**known.settings, **changes}
     kept = {key: value for key, value in merged.items() if value}
-    settings = rows.to_json(_sealed(seal, bot_id, kept))
+    settings = to_json(_sealed(seal, bot_id, kept))
     connection.execute("UPDATE bots SET settings = ? WHERE bot_id = ?", (settings, bot_id))
     connection.execute(_BUMP)
     return Bot(bot_id, kept)
@@ -177,3 +180,24 @@ def _opened(seal: Seal, bot_id: str, settings: Mapping[str, str]) -> dict[str, s
         key: seal.open(value, f"{bot_id}/{key}") if key in SECRETS and value else value
         for key, value in settings.items()
     }
+
+
+def digests(connection: sqlite3.Connection, seal: Seal) -> Digests:
+    """The digests of this database, whose key is made when it is first opened (R15).
+
+    Raises `MasterKeyMismatch` if the key that is there does not open.
+    """
+    asked = "SELECT value FROM meta WHERE key = ?"
+    found = connection.execute(asked, (META_KEY,)).fetchone()
+    if found is None:
+        with transaction(connection):
+            connection.execute(
+                "INSERT OR IGNORE INTO meta VALUES (?, ?)", (META_KEY, new_wrapped_key(seal))
+            )
+        found = connection.execute(asked, (META_KEY,)).fetchone()
+    try:
+        return unwrapped(found[0], seal)
+    except InconsistentRecord:
+        raise MasterKeyMismatch(
+            "The database was made with another master key than the one given."
+        ) from None

@@ -8,10 +8,19 @@ from importlib.resources import files
 from pathlib import Path
 
 from optin.domain.errors import SchemaMismatch, StartupError
+from optin.stores.sqlite import entries
 from optin.stores.sqlite.connection import connect
 
 #: Marks a file as ours (PRAGMA application_id): "optn".
 APPLICATION_ID = 0x6F70746E
+
+
+def _nothing_more(_: sqlite3.Connection) -> None:
+    """Most migrations are SQL alone."""
+
+
+#: What SQL cannot do, in the same transaction.
+_STEPS = {2: entries.chain_what_is_there}
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -72,6 +81,7 @@ def _apply(connection: sqlite3.Connection, path: Path, number: int, script: str)
         if version(connection, path) < number:
             for statement in _statements(script):
                 connection.execute(statement)
+            _STEPS.get(number, _nothing_more)(connection)
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")

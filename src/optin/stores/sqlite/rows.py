@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar
-
-import msgspec
+from typing import Any, TypeVar
 
 from optin.domain.bots import Token
-from optin.domain.consent import BLANK, Clocks
+from optin.domain.consent import BLANK, NEVER, Clocks
 from optin.domain.decision import Basis, Reason
 from optin.domain.errors import InconsistentRecord
-from optin.domain.events import Claim, Event, Kind, Origin
 from optin.domain.links import UNLINKED, Links, State
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage, Stage
@@ -26,6 +22,7 @@ from optin.ports.store import (
     Review,
     Template,
 )
+from optin.stores.texts import from_json, reader, to_json
 
 Row = Sequence[Any]
 
@@ -34,21 +31,7 @@ _CLOCKS = len(BLANK) - 1
 _log = logging.getLogger(__name__)
 
 
-P = ParamSpec("P")
 V = TypeVar("V")
-
-
-def _reader(read: Callable[P, V]) -> Callable[P, V]:
-    """Whatever is wrong with a stored row, it is an `InconsistentRecord` (R12)."""
-
-    @functools.wraps(read)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> V:
-        try:
-            return read(*args, **kwargs)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise InconsistentRecord("A stored record is not readable.") from None
-
-    return guarded
 
 
 def readable(read: Callable[[Row], V], found: Iterable[Row]) -> list[V]:
@@ -64,21 +47,6 @@ def readable(read: Callable[[Row], V], found: Iterable[Row]) -> list[V]:
     return good
 
 
-def to_json(value: Any) -> str:
-    """JSON text; "" for an empty object, which is what most rows have."""
-    return msgspec.json.encode(value).decode() if value else ""
-
-
-def from_json(text: str) -> Any:
-    """What `to_json` was given. Raises `InconsistentRecord` if it is not JSON (R12)."""
-    if not text:
-        return {}
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        raise InconsistentRecord("A stored record is not readable.") from None
-
-
 def state_row(bot_id: str, identity: str, state: State) -> Row:
     """A row of `identities`."""
     clocks = state.clocks
@@ -92,7 +60,7 @@ def state_row(bot_id: str, identity: str, state: State) -> Row:
     )
 
 
-@_reader
+@reader
 def state(row: Row) -> State:
     """The state in a row of `identities` (without bot id and identity)."""
     wordings = from_json(row[_CLOCKS]) if row[_CLOCKS] else BLANK.wordings
@@ -103,60 +71,25 @@ def state(row: Row) -> State:
 def _links_text(links: Links) -> str:
     if links == UNLINKED:
         return ""
-    return to_json([dict(links.peers), sorted(links.former), links.cutoff])
-
-
-def _links(text: str) -> Links:
-    peers, former, cutoff = from_json(text)
-    return Links(peers, frozenset(former), cutoff)
-
-
-def event_row(bot_id: str, event: Event) -> Row:
-    """A row of `events` or `contact_messages`."""
-    claim = event.claim
-    return (
-        bot_id,
-        claim.event_id,
-        claim.identity,
-        claim.kind.value,
-        claim.origin.value,
-        claim.at,
-        claim.unit,
-        event.effective,
-        event.recorded,
-        claim.source,
-        claim.actor,
-        int(claim.from_contact),
-        None if claim.categories is None else ",".join(sorted(claim.categories)),
-        claim.wording,
-        to_json(claim.evidence),
-        to_json(claim.context),
-        to_json(claim.others),
+    erasure = [links.erased, sorted(links.spelled), sorted(links.blocking_spelled)]
+    return to_json(
+        [
+            dict(links.peers),
+            sorted(links.former),
+            links.cutoff,
+            *(erasure if links.erased != NEVER else ()),
+        ]
     )
 
 
-@_reader
-def event(row: Row) -> Event:
-    """The event of a whole row."""
-    return Event(
-        Claim(
-            event_id=row[1],
-            identity=row[2],
-            kind=Kind(row[3]),
-            origin=Origin(row[4]),
-            at=row[5],
-            unit=row[6],
-            source=row[9],
-            actor=row[10],
-            from_contact=bool(row[11]),
-            categories=None if row[12] is None else frozenset(filter(None, row[12].split(","))),
-            wording=row[13],
-            evidence=from_json(row[14]),
-            context=from_json(row[15]),
-            others=tuple(from_json(row[16])),
-        ),
-        recorded=row[8],
-        effective=row[7],
+def _links(text: str) -> Links:
+    peers, former, cutoff, *erasure = from_json(text)
+    known = Links(peers, frozenset(former), cutoff)
+    if not erasure:
+        return known
+    erased, spelled, blocking = erasure
+    return known._replace(
+        erased=erased, spelled=frozenset(spelled), blocking_spelled=frozenset(blocking)
     )
 
 
@@ -187,7 +120,7 @@ def message_row(message: OutboxMessage) -> Row:
     )
 
 
-@_reader
+@reader
 def message(row: Row) -> OutboxMessage:
     """The message of a whole row."""
     bot_id, message_id, identity, body, category, created, expires, due, stage, state = row[:10]
@@ -210,7 +143,7 @@ def message(row: Row) -> OutboxMessage:
     )
 
 
-@_reader
+@reader
 def template(row: Row) -> Template:
     """The record of a whole row of `templates`, without the bot id."""
     name, language, category, status, updated = row
@@ -223,7 +156,7 @@ def template_row(bot_id: str, record: Template) -> Row:
     return (bot_id, record.name, record.language, category, record.status, record.updated)
 
 
-@_reader
+@reader
 def callback(row: Row) -> Callback:
     """The callback of a whole row."""
     kind, headers, stage, outcome = row[9:13]
@@ -262,7 +195,7 @@ def webhook_row(bot_id: str, kept: RawWebhook) -> Row:
     return (bot_id, kept.webhook_id, kept.received, kept.body, kept.note, kept.source)
 
 
-@_reader
+@reader
 def webhook(row: Row) -> RawWebhook:
     """The kept body of a whole row."""
     return RawWebhook(*row[1:])
@@ -285,7 +218,7 @@ def review_row(bot_id: str, item: Review) -> Row:
     )
 
 
-@_reader
+@reader
 def review(row: Row) -> Review:
     """The review item of a whole row."""
     _, review_id, kind, identities, text, created, context = row[:7]
@@ -293,7 +226,7 @@ def review(row: Row) -> Review:
     return Review(review_id, kind, who, text, created, from_json(context), *row[7:])
 
 
-@_reader
+@reader
 def token(row: Row) -> Token:
     """The token of a whole row."""
     digest, bot_id, token_id, scopes, created, revoked = row

@@ -13,13 +13,13 @@ from typing import Any, TypeVar, cast
 from optin.domain import links
 from optin.domain.consent import Clocks
 from optin.domain.errors import InconsistentRecord, SchemaMismatch, StoreUnavailable
-from optin.domain.events import Event
 from optin.domain.outbox import OutboxMessage
 from optin.ports.store import Callback, CallbackStage, Histories, Reading, States, Work
 from optin.stores.batch import Batch, Rows
 from optin.stores.committer import Committer
+from optin.stores.digests import Digests
 from optin.stores.seal import Seal
-from optin.stores.sqlite import batches, directory, queues, rows
+from optin.stores.sqlite import batches, directory, entries, queues
 from optin.stores.sqlite.connection import connect, is_bad_data, snapshot, store_errors, transaction
 from optin.stores.sqlite.lists import SQLiteLists
 from optin.stores.sqlite.migrate import newest_version, version
@@ -34,17 +34,13 @@ _STILL_READY = 1.0
 R = TypeVar("R")
 T = TypeVar("T")
 
-_EVENTS = """SELECT * FROM (
- SELECT * FROM events WHERE bot_id = ?1 AND identity = ?2
- UNION ALL SELECT * FROM contact_messages WHERE bot_id = ?1 AND identity = ?2
-) ORDER BY effective, recorded, event_id"""
-
 
 class SQLiteStore(SQLiteLists):
     """Consent in one file. Made by `open`; the file must be migrated already."""
 
-    def __init__(self, path: Path, seal: Seal, clock: Callable[[], int]) -> None:
+    def __init__(self, path: Path, seal: Seal, clock: Callable[[], int], digests: Digests) -> None:
         super().__init__(path, seal, clock)
+        self._digests = digests
         self._batch_copy = directory.DirectoryCopy()
         self._ready_at = float("-inf")
         self._commits: Committer[Work[Any], Any] = Committer(
@@ -77,9 +73,10 @@ class SQLiteStore(SQLiteLists):
                 raise SchemaMismatch(
                     f"The database {where} has an old schema: run 'optin migrate' first."
                 )
+            digests = directory.digests(connection, seal)
         finally:
             connection.close()
-        return cls(where, seal, clock)
+        return cls(where, seal, clock, digests)
 
     async def close(self) -> None:
         await self._commits.idle()
@@ -122,7 +119,7 @@ class SQLiteStore(SQLiteLists):
     def _commit_once(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
         with transaction(connection):
             self._batch_copy.compare(connection)
-            batch = Batch(self._clock(), Rows(bots=self._batch_copy.bots))
+            batch = Batch(self._clock(), Rows(self._digests.of, bots=self._batch_copy.bots))
             answers = [self._attempt(connection, batch, work) for work in works]
             batches.save(connection, batch.writes)
         return answers
@@ -159,19 +156,29 @@ class SQLiteStore(SQLiteLists):
     ) -> Reading | InconsistentRecord:
         """One caller's answer. A record that cannot be read fails who asked for it, alone (R12)."""
         try:
-            return Reading(self._clock(), _readings(connection, bot_id, identities))
+            return Reading(self._clock(), self._clocks(connection, bot_id, identities))
         except InconsistentRecord as broken:
             return broken
 
+    def _clocks(
+        self, connection: sqlite3.Connection, bot_id: str, identities: Sequence[str]
+    ) -> dict[str, Clocks]:
+        states = batches.states_of(connection, self._digests, bot_id, identities)
+        return {i: links.reading(i, states.__getitem__) for i in identities}
+
     async def states(self, bot_id: str, identities: Sequence[str]) -> States:
         return await self._read(
-            lambda c: States(self._clock(), batches.states_of(c, bot_id, identities))
+            lambda c: States(self._clock(), batches.states_of(c, self._digests, bot_id, identities))
         )
 
     async def histories(self, bot_id: str, identities: Sequence[str]) -> Histories:
         def work(connection: sqlite3.Connection) -> Histories:
-            everybody = batches.states_of(connection, bot_id, identities)
-            return Histories(self._clock(), {i: _events(connection, bot_id, i) for i in everybody})
+            everybody = batches.states_of(connection, self._digests, bot_id, identities)
+            found = {
+                who: entries.of_identity(connection, bot_id, who, self._digests.of(bot_id, who))
+                for who in everybody
+            }
+            return Histories(self._clock(), found)
 
         return await self._read(work)
 
@@ -240,14 +247,3 @@ def _weight(work: Work[Any]) -> int:
     """What a work costs the writer: the rows that it reads, and so may write."""
     reads = work.reads
     return 1 + len(reads.identities) + len(reads.event_ids) + len(reads.messages)
-
-
-def _readings(
-    connection: sqlite3.Connection, bot_id: str, identities: Sequence[str]
-) -> dict[str, Clocks]:
-    states = batches.states_of(connection, bot_id, identities)
-    return {i: links.reading(i, states.__getitem__) for i in identities}
-
-
-def _events(connection: sqlite3.Connection, bot_id: str, identity: str) -> list[Event]:
-    return list(map(rows.event, connection.execute(_EVENTS, (bot_id, identity)).fetchall()))
