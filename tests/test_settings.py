@@ -91,6 +91,9 @@ BAD = [
     ("database", "sqlite::memory:"),
     ("database", "sqlite:///optin.db"),
     ("database", "mysql://host/db"),
+    ("database", "postgresql:optin"),
+    ("database", "postgresql://host"),
+    ("database", "postgresql://host/a/b"),
     ("region", "a b"),
     ("trusted_proxies", "10.0.0.0/8,proxy.example"),
     ("log_level", "loud"),
@@ -150,8 +153,18 @@ def test_the_master_key_comes_from_the_environment_only(file: Path) -> None:
     assert "abab" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/optin", "postgres://host/optin"])
-def test_postgresql_is_told_apart(file: Path, url: str) -> None:
-    """A PostgreSQL URL gets an answer of its own, since SPEC 8 names it."""
-    with pytest.raises(StartupError, match=r"^PostgreSQL is not supported by this version yet\.$"):
-        load_settings({"database": url}, {}, file)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:s3cret@db.example/optin",
+        "postgres://ada:s3cret@a.example:5432,b.example:5433/optin?sslmode=verify-full",
+    ],
+)
+def test_a_postgresql_url_never_shows_its_password(file: Path, url: str) -> None:
+    """SPEC 8: it is taken as it is, shown without the password, and names the key file."""
+    settings = load_settings({"database": url}, {}, file)
+    assert (settings.is_postgresql, settings.database) == (True, url)
+    assert settings.key_path == Path("optin.key")
+    shown = (repr(settings), settings.shown_database, settings.database_name)
+    assert "s3cret" not in "".join(shown)
+    assert settings.shown_database.startswith("postgresql://ada@")

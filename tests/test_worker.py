@@ -100,7 +100,7 @@ async def test_wake_is_quicker_than_the_poll(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loop that sleeps is woken by what was accepted."""
-    monkeypatch.setattr("optin.worker.POLL", 60.0)
+    monkeypatch.setattr("optin.worker.queue_loop.POLL", 60.0)
     upstream = TellingUpstream()
     worker = working(store, upstream)
     worker.start()

@@ -31,18 +31,21 @@ _ENVIRONMENT = "OPTIN_"
 class Settings:
     """One deployment's settings, checked. The field names are the names in optin.toml.
 
-    `database`: `sqlite:PATH`, the path relative to the working directory. `region`: "" serves
-    bots of all regions (H4). `trusted_proxies`: addresses and networks, comma-separated, whose
+    `database`: `sqlite:PATH`, the path relative to the working directory, or
+    `postgresql://USER:PASSWORD@HOST/NAME`, the password never shown. `region`: "" serves bots of
+    all regions (H4). `trusted_proxies`: addresses and networks, comma-separated, whose
     `X-Forwarded-For` is believed; "" believes nobody. `key_file`: where the master key lies, ""
-    for the database's path with `.key` after it. `allow_private_callbacks`: whether callbacks may
-    go to private and loopback addresses. `upstream_timeout`: seconds from the first byte of a
-    hand-over to the end of its answer; without one by then its outcome is unknown (H8).
-    `master_key`: as given, base64 or hex; "" reads the file.
+    for the database's path (on a server: its name) with `.key` after it.
+    `allow_private_callbacks`: whether callbacks may go to private and loopback addresses.
+    `upstream_timeout`: seconds from the first byte of a hand-over to the end of its answer;
+    without one by then its outcome is unknown (H8). `import_size`: MiB of a list that is
+    taken in. `master_key`: as given, base64 or hex; ""
+    reads the file.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
-    database: str = "sqlite:optin.db"
+    database: str = field(default="sqlite:optin.db", repr=False)
     workers: int = 1
     region: str = ""
     trusted_proxies: str = ""
@@ -50,7 +53,13 @@ class Settings:
     log_level: str = "info"
     allow_private_callbacks: bool = False
     upstream_timeout: int = 30
+    import_size: int = 1024
     master_key: str = field(default="", repr=False)
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether the database is on a PostgreSQL server, else it is an SQLite file."""
+        return self.database.startswith(_POSTGRESQL)
 
     @property
     def database_path(self) -> Path:
@@ -58,9 +67,25 @@ class Settings:
         return Path(self.database.removeprefix(_SQLITE))
 
     @property
+    def shown_database(self) -> str:
+        """The database's URL as people may see it: without a password."""
+        if not self.is_postgresql:
+            return self.database
+        parts = urlsplit(self.database)
+        user, at, hosts = parts.netloc.rpartition("@")
+        return f"postgresql://{user.partition(':')[0]}{at}{hosts}{parts.path}"
+
+    @property
+    def database_name(self) -> str:
+        """The file, or what people may see of a server's URL."""
+        return self.shown_database if self.is_postgresql else str(self.database_path)
+
+    @property
     def key_path(self) -> Path:
         """The file that holds the master key when `master_key` is not given."""
         path = self.database_path
+        if self.is_postgresql:
+            path = Path(urlsplit(self.database).path.strip("/"))
         return Path(self.key_file) if self.key_file else path.with_name(path.name + ".key")
 
 
@@ -189,13 +214,22 @@ def _proxies(value: Any) -> str:
 def _database(value: Any) -> str:
     text = _text(value)
     if text.startswith(_POSTGRESQL):
-        raise StartupError("PostgreSQL is not supported by this version yet.")
+        return _postgresql(text)
     path = text.removeprefix(_SQLITE)
     if not text.startswith(_SQLITE) or not path or path.startswith(("//", ":memory:")):
         shape = "sqlite:PATH, such as sqlite:optin.db or sqlite:/var/lib/optin/optin.db"
-        hint = " (no // before the path)" if urlsplit(text).netloc else ""
-        raise ValueError(f"must be {shape}{hint}")
+        hint = " (no // before the path)" if text.startswith(_SQLITE + "//") else ""
+        raise ValueError(f"must be {shape}{hint}, or postgresql://USER:PASSWORD@HOST/NAME")
     return text
+
+
+def _postgresql(url: str) -> str:
+    """Several hosts may be named, with commas between them; what else is wrong, connecting says."""
+    parts = urlsplit(url)
+    name = parts.path.strip("/")
+    if not url.startswith(("postgresql://", "postgres://")) or not name or "/" in name:
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME, with the database's name")
+    return url
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
@@ -209,5 +243,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "log_level": _log_level,
     "allow_private_callbacks": _flag,
     "upstream_timeout": _whole_number(1, 30),  # shorter than a stop waits for what is under way
+    "import_size": _whole_number(1, 16_384),
     "master_key": _text,
 }

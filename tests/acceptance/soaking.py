@@ -195,10 +195,12 @@ class Soak:
         return int(waiting)
 
     async def until_nothing_waits(self) -> None:
-        """The provider is well again: what is still alive goes out."""
+        """The provider is well again: what is still alive goes out. Leases of those that were
+        killed end now; nobody else's, or messages would lose their places."""
 
         def none_waits() -> bool:
-            self._write("UPDATE messages SET leased_until = 0 WHERE stage <> 'settled'")
+            if self._kills:
+                self._write("UPDATE messages SET leased_until = 0 WHERE stage <> 'settled'")
             return self._waiting() == 0
 
         await until(none_waits, _PATIENCE, 0.5)
@@ -257,13 +259,15 @@ class Soak:
                 assert (row.state, row.details.startswith(never)) == ("failed", True), row
                 assert row.message_id not in self.api.taken, row
 
-    def most_overtaken(self) -> int:
-        """How many messages went out before one that was due earlier, at most; those that had to
-        be tried again aside."""
-        due = dict(self._read("SELECT message_id, due FROM messages WHERE attempts = 1"))
-        order = sorted((times[0], due[m]) for m, times in self.api.taken.items() if m in due)
-        dues: list[int] = [at for _, at in order]
-        return max(sum(d > mine for d in dues[:place]) for place, mine in enumerate(dues))
+    def most_passed(self) -> int:
+        """How many that were accepted earlier a message has left behind, at most; those that had
+        to be tried again aside."""
+        created = dict(self._read("SELECT message_id, created FROM messages WHERE attempts = 1"))
+        order = sorted(
+            (times[0], created[m]) for m, times in self.api.taken.items() if m in created
+        )
+        went: list[int] = [at for _, at in order]
+        return max(sum(later < at for later in went[place:]) for place, at in enumerate(went))
 
     # Figures
 

@@ -244,7 +244,7 @@ async def test_what_passes_and_what_is_recorded(tmp_path: Path, enforce: str) ->
 async def test_the_setting_of_now_counts_at_the_hand_over(tmp_path: Path) -> None:
     """H8: what was accepted under `none` is refused at its next hand-over under `all`."""
     async with businesses(tmp_path, "none") as (api, [business]):
-        api.behaviour = answering(graph_error(130429), 400)
+        api.behaviour = answering(graph_error(130429), 400, Retry_After="6")  # time for a command
         row = await business.row("46732001122", "utility")
         await until(lambda: api.taken)
         program = business.program

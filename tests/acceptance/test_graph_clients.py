@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from pywa import errors
 from pywa.client import WhatsApp
 from pywa.types.templates import BodyText, TemplateLanguage
 
+from optin.domain.throughput import PAIR_BURST
 from tests.acceptance.program import Program
-from tests.upstreams.cloud_api import NUMBER, TOKEN, VERSION
+from tests.upstreams.cloud_api import NUMBER, TOKEN, VERSION, answering, graph_error, hanging
 from tests.upstreams.graph_api import FILE, MEDIA, WABA, GraphApi, graph_api
 
 ANNA, BERTIL, BSUID = "46732001122", "46732001133", "SE.1349120865530274"
@@ -60,28 +62,34 @@ class Shop:
             yield client
 
 
+@asynccontextmanager
+async def opened(folder: Path, api: GraphApi) -> AsyncIterator[Shop]:
+    """The program, with its bot at the simulated provider."""
+    program = Program(folder)
+    settings = {
+        "upstream": "meta",
+        "meta.base_url": api.base_url,
+        "meta.phone_number_id": NUMBER,
+        "meta.access_token": TOKEN,
+    }
+
+    def started() -> str:
+        token = program.add_bot("shop", **settings)
+        set_template = ["template", "set", "--bot", "shop", "order_ready", "en", "utility"]
+        assert program.command(*set_template).returncode == 0
+        program.start()
+        return token
+
+    try:
+        yield Shop(program, api, await asyncio.to_thread(started))
+    finally:
+        await asyncio.to_thread(program.stop)
+
+
 @pytest_asyncio.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    async with graph_api() as api:
-        program = Program(tmp_path)
-        settings = {
-            "upstream": "meta",
-            "meta.base_url": api.base_url,
-            "meta.phone_number_id": NUMBER,
-            "meta.access_token": TOKEN,
-        }
-
-        def started() -> str:
-            token = program.add_bot("shop", **settings)
-            set_template = ["template", "set", "--bot", "shop", "order_ready", "en", "utility"]
-            assert program.command(*set_template).returncode == 0
-            program.start()
-            return token
-
-        try:
-            yield Shop(program, api, await asyncio.to_thread(started))
-        finally:
-            await asyncio.to_thread(program.stop)
+    async with graph_api() as api, opened(tmp_path, api) as shop:
+        yield shop
 
 
 async def within(shop: Shop, use: Callable[[WhatsApp], Any]) -> Any:
@@ -169,6 +177,63 @@ async def test_pywa_with_a_wrong_token(shop: Shop) -> None:
             client.send_message(ANNA, "Hi")
 
     await within(shop, use)
+
+
+async def test_pywa_understands_the_limits(shop: Shop) -> None:
+    """Too many to one recipient, and a sender whose token the provider refuses: pywa's exceptions
+    for Meta's own codes, and the second try of either never reached the provider."""
+    await asyncio.to_thread(shop.consents, "message", ANNA, BERTIL)
+
+    def use(client: WhatsApp) -> None:
+        for _ in range(PAIR_BURST):
+            client.send_message(ANNA, "Hi")
+        with pytest.raises(errors.TooManyMessages) as fast:
+            client.send_message(ANNA, "Hi")
+        assert (fast.value.status_code, fast.value.details) == (429, "pair_rate")
+        shop.api.behaviour = answering(graph_error(190), 401)
+        with pytest.raises(errors.ExpiredAccessToken):
+            client.send_message(BERTIL, "Hi")
+        with pytest.raises(errors.ServiceUnavailable) as held:
+            client.send_message(BERTIL, "Hi")
+        assert held.value.details == "upstream_on_hold"
+
+    await within(shop, use)
+    assert len(shop.api.taken) == PAIR_BURST + 1
+    await asyncio.to_thread(of_the_outbox, shop)
+    assert len(shop.api.taken) == PAIR_BURST + 1
+
+
+def of_the_outbox(shop: Shop) -> None:
+    """What the client met holds up the bot's other messages, too."""
+    sent = {"to": [BERTIL], "message": {"type": "text", "text": "Hi"}}
+    assert shop.post("/whatsapp/v1/shop/messages", sent)["statuses"][0]["state"] == "queued"
+    time.sleep(1.0)
+    with urllib.request.urlopen(f"{shop.program.url}/readyz") as answer:
+        assert [row["bot"] for row in json.load(answer)["breakers"]] == ["shop"]
+
+
+async def test_upstream_timeout_is_obeyed(tmp_path: Path) -> None:
+    """A provider that never answers is waited for as long as the operator said, for messages and
+    for other calls alike."""
+    (tmp_path / "optin.toml").write_text("upstream_timeout = 1\n")
+    async with graph_api() as api, opened(tmp_path, api) as shop:
+        await asyncio.to_thread(shop.consents, "message", ANNA)
+        api.behaviour = api.calls = hanging
+        begun = time.monotonic()
+        common = {"messaging_product": "whatsapp"}
+        to = {**common, "recipient_type": "individual", "to": f"+{ANNA}"}
+        message = {**to, "type": "text", "text": {"body": "Hi"}}
+        receipt = {**common, "status": "read", "message_id": "wamid.IN"}
+        assert await asyncio.to_thread(refusal, shop, message) == (424, 424)
+        assert await asyncio.to_thread(refusal, shop, receipt) == (503, 131016)
+        assert 1.9 < time.monotonic() - begun < 10
+
+
+def refusal(shop: Shop, body: Any) -> tuple[int, int]:
+    """(status, Graph's code) of what a post to `messages` ends with."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        shop.post(f"/graph/{VERSION}/{NUMBER}/messages", body)
+    return refused.value.code, json.load(refused.value)["error"]["code"]
 
 
 async def test_a_plain_client_sends(shop: Shop) -> None:

@@ -148,9 +148,9 @@ class Counting:
     most: int = 0
 
     async def lease_callbacks(
-        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
+        self, claimant: str, lease_for: int, limit: int, *without: Collection[str]
     ) -> tuple[int, list[Callback]]:
-        now, some = await self.store.lease_callbacks(claimant, lease_for, limit, without)
+        now, some = await self.store.lease_callbacks(claimant, lease_for, limit, *without)
         self.leased += len(some)
         self.most = max(self.most, self.leased)
         return now, some

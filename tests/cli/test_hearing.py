@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from optin.ports.store import Store
 from optin.settings import load_settings
 from optin.upstreams.meta_webhook import sign
+from optin.usecases.manage_templates import ManageTemplates
 from optin.wiring.opening import opened_store
 from tests.cli.program import optin, succeeded
 from tests.usecases.hearing import NUMBER, SECRET, body, inbound, text
@@ -33,10 +35,30 @@ def hear(folder: Path, content: bytes) -> None:
     async def heard(store: Store) -> None:
         await inbound(store).receive("shop", content, sign(SECRET, content))
 
+    within(folder, heard)
+
+
+def put_templates(folder: Path) -> None:
+    """One that is in use and one that is not."""
+    body = {"type": "body", "text": PROMISE}
+    stop = {"type": "button", "text": "Stop"}
+    footer = {"type": "footer", "text": "Reply STOP to stop"}
+
+    async def put(store: Store) -> None:
+        templates = ManageTemplates(store)
+        await templates.put("shop", "sale", "es", "marketing", "APPROVED", [body, footer, stop])
+        await templates.put("shop", "old", "es", "marketing", "REJECTED", [body])
+
+    within(folder, put)
+
+
+def within(folder: Path, work: Callable[[Store], Awaitable[None]]) -> None:
+    """With the folder's database open, as the service has it."""
+
     async def run() -> None:
         given = {"database": f"sqlite:{folder / 'optin.db'}"}
         async with opened_store(load_settings(given, {})) as store:
-            await heard(store)
+            await work(store)
 
     asyncio.run(run())
 
@@ -103,8 +125,25 @@ def test_promises_that_are_not_heard(folder: Path) -> None:
     assert (told.code, "BAJA" in told.out) == (1, True)
     succeeded(folder, "bot", "set", "shop", "languages=en,es")
     assert succeeded(folder, *lint, "--file", "texts").code == 0
-    assert optin(folder, *lint).code == 2
     assert optin(folder, *lint, "--file", "missing").code == 2
+
+
+def test_promises_of_the_kept_templates(folder: Path) -> None:
+    """Without a text the bot's own templates are read: those that can be sent."""
+    lint = ("keywords", "lint", "--bot", "shop")
+    assert succeeded(folder, *lint, "--json").json == {"texts": 0, "promises": []}
+    put_templates(folder)
+    found = optin(folder, *lint, "--json")
+    named = {"template": "sale", "language": "es", "part": "body"}
+    row = {"text": PROMISE, "not_understood": ["BAJA"], **named}
+    assert (found.code, found.json) == (1, {"texts": 3, "promises": [row]})
+    told = optin(folder, *lint)
+    assert (told.code, "sale (es)" in told.out, "BAJA" in told.out) == (1, True, True)
+    succeeded(folder, "bot", "set", "shop", "stop_words=baja")
+    assert succeeded(folder, *lint).code == 0
+    [one, two] = succeeded(folder, "template", "list", "--bot", "shop", "--json").json["templates"]
+    assert one["components"][0] == {"type": "body", "text": PROMISE}
+    assert (two["name"], len(two["components"])) == ("sale", 3)
 
 
 def test_kept_webhooks_are_taken_in_again(folder: Path) -> None:

@@ -48,15 +48,25 @@ async def test_it_shows_and_records_what_differs(tmp_path: Path, api: Conversati
         "recorded": False,
         "in_force": False,
     }
-    assert await json(tmp_path, *command) == {"bot": "shop", "listed": 1, "differences": [row]}
+    assert await json(tmp_path, *command) == {
+        "bot": "shop",
+        "listed": 1,
+        "unreadable": 0,
+        "differences": [row],
+    }
     table = (await run(tmp_path, *command)).out.splitlines()
     assert table[1].split() == [f"+{ADA}", "OPT_OUT_ALL", row["since"], "no_opt_out", "no"]
-    assert table[2] == "1 entries on the provider's lists; 1 differ. --apply records them."
+    assert table[2] == "1 of 1 entries on the provider's lists differ. --apply records 1."
     applied = await json(tmp_path, *command, "--apply")
     assert applied["differences"] == [{**row, "recorded": True, "in_force": True}]
     assert (await json(tmp_path, *command))["differences"] == []
+    table = (await run(tmp_path, *command)).out.splitlines()
+    assert table == ["0 of 1 entries on the provider's lists differ."]
     checked = await json(tmp_path, "check", "--bot", "shop", f"+{ADA}")
     assert checked["results"][0]["reason"] == "opted_out"
+    api.consents = {"OPT_OUT_ALL": ["", f"+{ADA}"]}
+    done = await run(tmp_path, *command)
+    assert (done.code, "1 name nobody and were left out." in done.out) == (0, True), done.out
     assert api.objections == []
 
 

@@ -105,10 +105,14 @@ def test_an_unclear_setting(tmp_path: Path) -> None:
     check_sentence(optin(tmp_path, "serve", "--workers", "0"), "--workers must be", code=2)
 
 
-def test_postgresql_is_not_supported_yet(tmp_path: Path) -> None:
-    """The sentence is about PostgreSQL, not about a malformed URL."""
-    done = optin(tmp_path, "serve", "--database", "postgresql://localhost/optin")
-    check_sentence(done, "PostgreSQL is not supported by this version yet.")
+def test_a_postgresql_server_that_is_not_there(tmp_path: Path) -> None:
+    """One sentence, without the password; nothing is made."""
+    url = "postgresql://ada:s3cret@127.0.0.1:1/optin"
+    for command in (SERVE, ("bot", "list"), ("migrate",)):
+        done = optin(tmp_path, *command, "--database", url)
+        check_sentence(done, "The PostgreSQL database cannot be opened")
+        assert "s3cret" not in done.out + done.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_version_and_the_help(tmp_path: Path) -> None:

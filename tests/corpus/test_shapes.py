@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from optin.domain.links import reach, reading
 from optin.stores.sqlite import SQLiteStore
-from tests.corpus.shapes import EVERYBODY, SHAPES, Shape
+from tests.corpus import shapes as usual
+from tests.corpus.further_shapes import FURTHER
+from tests.corpus.shapes import EVERYBODY, Shape
 from tests.usecases.hearing import SETTINGS, bodied, hear, kinds, reviews
 from tests.usecases.outbox import BOT, Clock, add_bot, opened
 
+SHAPES = [*usual.SHAPES, *FURTHER]
 NAMES = [shape.name for shape in SHAPES]
 
 

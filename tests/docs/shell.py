@@ -29,6 +29,9 @@ _MASKS = (
     (re.compile(r"wamid\.SANDBOX[0-9A-F]+"), "wamid.SANDBOX"),
     (re.compile(r'"fbtrace_id": ?"[^"]*"'), '"fbtrace_id":"TRACE"'),
     (re.compile(r"http://127\.0\.0\.1:\d+"), WRITTEN_URL),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "ENTRY"),
+    (re.compile(r"curl/[\d.]+"), "curl/VERSION"),
+    (re.compile(r'"commit": ?\d+'), '"commit": 1'),
 )
 
 

@@ -23,6 +23,7 @@ from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage
 from optin.domain.rfc3339 import parse_time
 from optin.web import health, hooks, legacy, metrics, native
+from optin.web.incoming import IncomingBodies
 from optin.web.resource import Resource
 from optin.web.services import Services
 from tests.acceptance.program import Program
@@ -51,7 +52,8 @@ def served() -> Iterator[str]:
         f"{method} /v1/bots/{{bot-id}}/check" for method in native.check_resource(services).methods
     )
     machines = (*health.routes(services), *metrics.routes(None))
-    doors = (*hooks.routes(services), *hooks.sinch_routes(services))
+    bodies = IncomingBodies()
+    doors = (*hooks.routes(services, bodies), *hooks.sinch_routes(services, bodies))
     for route in (*native.routes(services), *doors, *machines):
         for method in methods_of(route) - {"HEAD"}:
             yield f"{method} {route.path.replace('_id}', '-id}').removesuffix('/')}"

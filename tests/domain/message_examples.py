@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -130,9 +130,9 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @st.composite
-def damaged(draw: st.DrawFn) -> Any:
+def damaged(draw: st.DrawFn, examples: Mapping[str, dict[str, Any]] = EXAMPLES) -> Any:
     """An example with one value, anywhere in it, gone or replaced by any JSON."""
-    message: Any = copy.deepcopy(draw(st.sampled_from(list(EXAMPLES.values()))))
+    message: Any = copy.deepcopy(draw(st.sampled_from(list(examples.values()))))
     path = draw(st.sampled_from(places(message)[1:]))
     holder = message
     for key in path[:-1]:

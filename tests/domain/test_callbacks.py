@@ -16,6 +16,7 @@ from optin.domain.callbacks import (
     relayed_headers,
     report_id,
     signature_headers,
+    signed_anew,
     status_body,
 )
 from optin.domain.inbound import InboundMessage
@@ -254,6 +255,18 @@ def test_only_what_proves_a_webhook_is_relayed_with_it() -> None:
     others |= {"x-forwarded-for": "192.0.2.1", "transfer-encoding": "chunked", "connection": "x"}
     given = {name.title(): value for name, value in (signatures | others).items()}
     assert relayed_headers(given) == signatures
+
+
+def test_a_part_is_signed_anew_and_by_nothing_else() -> None:
+    """As Meta signs, over the new bytes; the whole's signatures would not hold."""
+    given = {"content-type": "application/json", "x-hub-signature": "sha1=cd"}
+    given["x-hub-signature-256"] = "sha256=ab"
+    # printf '{"entry":[]}' | openssl dgst -sha256 -hmac app-secret
+    digest = "fe6aaed5aff30b5679e782271914a2287bdd7de6bedb495c95c24ad91e5e3fdb"
+    assert signed_anew(given, "app-secret", b'{"entry":[]}') == {
+        "content-type": "application/json",
+        "x-hub-signature-256": f"sha256={digest}",
+    }
 
 
 def test_a_body_that_comes_again_is_another_relay() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,7 +60,10 @@ def test_reopt_in_with_evidence_agrees_with_the_words_of_the_rule(life: list[Eve
         if e.claim.kind is Kind.OPT_IN and e.effective is not None
         if e.claim.evidence or e.claim.wording
     ]
-    keyword, other = newest_of(life, Kind.OPT_OUT_KEYWORD), newest_of(life, Kind.OPT_OUT, Kind.ERASED)
+    keyword, other = (
+        newest_of(life, Kind.OPT_OUT_KEYWORD),
+        newest_of(life, Kind.OPT_OUT, Kind.ERASED),
+    )
     lifted = newest_of(life, Kind.START_WORD) > keyword > other
     outweighed = newest_of(life, Kind.OPT_IN) > max(keyword, other)
     allowed = not own_no or max(own_no) < max(proven, default=NEVER)
@@ -127,13 +132,37 @@ def test_newest_is_the_newest_clock(life: list[Event]) -> None:
 def test_reading_takes_stops_from_all_and_the_rest_from_the_narrow_set(
     own: list[Event], other: list[Event]
 ) -> None:
-    """R11: what another identity of W gave can only block."""
+    """R11: what another identity of W gave can only block; its STOP does not make an opt-out of
+    ours one by keyword, which a start word would lift."""
     mine, theirs = consent.fold(own), consent.fold(other)
     read = consent.read([mine, theirs], [mine])
     stops = {name: max(getattr(mine, name), getattr(theirs, name)) for name in consent.BLOCKING}
-    assert read == mine._replace(**stops)
+    by_keyword = mine.opt_out_keyword > mine.opt_out_other
+    of_another = theirs.opt_out_keyword > mine.opt_out_keyword
+    started = mine.start_word if by_keyword or not of_another else NEVER
+    assert read == mine._replace(start_word=started, **stops)
+    assert consent.opted_in(mine, 10) or not consent.opted_in(read, 10)
 
 
 def test_the_clocks_of_r2_are_all_there() -> None:
     """R2 names eleven clocks; wordings stand beside them."""
     assert len(Clocks._fields) == 12
+
+
+@given(st.integers(0, 120), st.integers(0, 200), st.integers(0, 999))
+def test_no_more_wordings_than_it_may(count: int, cut: int, seed: int) -> None:
+    """R2: of the wordings that an identity agreed to, the newest `MOST_WORDINGS` are remembered,
+    whatever their order of arrival, and wherever the fold was stored in between."""
+    chance = Random(seed)
+    shown = [(chance.randrange(count + 1), chance.randrange(7)) for _ in range(2 * count)]
+    life = [event("opt_in", at, wording=f"w{number}") for number, at in shown]
+    newest: dict[str, int] = {}
+    for number, at in shown:
+        newest[f"w{number}"] = max(at, newest.get(f"w{number}", at))
+    kept = sorted(newest.items(), key=lambda item: (item[1], item[0]))[-consent.MOST_WORDINGS :]
+    shuffled = life * 2
+    chance.shuffle(shuffled)
+    stored = consent.fold(shuffled[:cut])
+    for found in (consent.fold(life), consent.fold(shuffled[cut:], stored)):
+        assert dict(found.wordings) == dict(kept)
+        assert len(found.wordings) <= 64

@@ -43,19 +43,24 @@ def as_json(**changes: Any) -> bytes:
         ("+46 (0)732001122", "46732001122", "+46732001122"),
         ("+46.732.001.122", "46732001122", "+46732001122"),
         ("5215512345678", "5215512345678", "+5215512345678"),
+        (" +46732001122", "46732001122", "+46732001122"),
+        ("(+46) 732001122", "46732001122", "+46732001122"),
         (BSUID, BSUID, BSUID),
     ],
 )
 def test_a_number_goes_on_as_it_was_judged(to: Any, identity: str, forwarded: str) -> None:
-    """Meta guesses a country for a number without +, and keeps a trunk zero: neither goes on."""
+    """Meta guesses a country for a number that does not begin with +, and keeps a trunk zero:
+    neither goes on."""
     found = parsed(to=to)
     assert found.identities == (identity,)
     assert json.loads(found.body) == TEXT | {"to": forwarded}
 
 
 @given(
-    before=st.sampled_from(["", " ", "\n\t", '"a":{"to":"1"},', '"b":[{"to":2}, "to"],']),
-    after=st.sampled_from(["", " ", ',"z":"\\u00e5, to"', ',"z":{"to":[]}\r\n']),
+    before=st.sampled_from(
+        ["", " ", "\n\t", '"context":{"to":"1"},', '"bid_spec":[{"to":2}, "to"],']
+    ),
+    after=st.sampled_from(["", " ", ',"type":null,"text":"\\u00e5, to"', ',"text":{"to":[]}\r\n']),
     space=st.sampled_from(["", " ", "\n"]),
 )
 def test_nothing_but_the_number_changes(before: str, after: str, space: str) -> None:
@@ -159,9 +164,9 @@ def test_what_can_be_read_in_two_ways_or_none_is_refused(body: bytes) -> None:
         {"text": ..., "type": "template", "template": {"name": "a"}},
         {"text": ..., "type": "template", "template": {"name": 1, "language": {"code": "en"}}},
         {"text": ..., "type": "template", "template": TEMPLATE | {"name": "\ud800"}},
-        {"access_token": "EAAG"},
-        {"method": "delete"},
-        {"batch": []},
+        {"type": "hsm", "text": ..., "hsm": {"element_name": "promo"}},
+        {"type": "hsm", "text": ...},
+        {"type": "Text"},
         {"status": "read"},
         {"status": None},
     ],
@@ -171,6 +176,57 @@ def test_what_could_pass_the_judgement_by_is_refused(changes: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         parsed(**changes)
     assert not isinstance(refused.value, InvalidIdentity)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("access_token", "access_token"),
+        ("method", "method"),
+        ("batch", "batch"),
+        ("ids", "ids"),
+        ("to[]", "to[]"),
+        ("Template", "Template"),
+        ("Recipient_Type", "Recipient_Type"),
+        ("preview_url", "preview_url"),
+        ("\ud800", "\\ud800"),
+        ("", ""),
+        ("x" * 100_000, "x" * 64),
+    ],
+)
+def test_an_unknown_member_is_refused_by_name(name: str, told: str) -> None:
+    """Whatever Meta may read in it, now or later: nothing of it was judged."""
+    with pytest.raises(InvalidInput) as refused:
+        parsed(**{name: None})
+    assert str(refused.value) == f"Field [{told}] is not a member of a message."
+
+
+def test_all_that_is_documented_goes_on() -> None:
+    """Beside the content: what Meta's reference lists for both paths."""
+    documented = {
+        "context": {"message_id": "wamid.1"},
+        "biz_opaque_callback_data": "mine",
+        "recipient_type": "individual",
+        "recipient_identity_key_hash": "hash",
+        "product_policy": "STRICT",
+        "message_activity_sharing": True,
+        "message_send_ttl_seconds": 3600,
+        "bid_spec": {"per_message_bid_multiplier": 1.5},
+    }
+    assert json.loads(parsed(**documented).body) == TEXT | documented
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("text", "image", "video", "document", "audio", "sticker", "location", "contacts"),
+        *("interactive", "reaction", "pin"),
+    ],
+)
+def test_all_types_that_are_documented_go_on(kind: str) -> None:
+    """With the content under the same name."""
+    content = {"text": ..., "type": kind} | {kind: {}}
+    assert parsed(**content).type == kind
 
 
 RECEIPT: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": "w.1"}

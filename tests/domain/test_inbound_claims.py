@@ -70,6 +70,9 @@ def kinds(item: InboundMessage, **settings: str) -> list[Kind]:
         (said("end", identities=("12025550123",)), [Kind.OPT_OUT_KEYWORD]),
         (said("end", identities=("12025550123",), is_reply=True), [Kind.MESSAGE]),
         (said("end", identities=("1202555012",)), [Kind.MESSAGE]),
+        (said("end", identities=("US.13491208655302741918",)), [Kind.OPT_OUT_KEYWORD]),
+        (said("cancel", identities=("CA.ENT.7",)), [Kind.OPT_OUT_KEYWORD]),
+        (said("end", identities=("SE.13491208655302741918",)), [Kind.MESSAGE]),
     ],
 )
 def test_what_a_message_claims(item: InboundMessage, expected: list[Kind]) -> None:

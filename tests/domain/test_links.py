@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,6 +102,19 @@ def test_links_and_changes_never_hide_a_stop(life: list[Event], one: str, other:
         assert all(getattr(after, n) >= getattr(before, n) for n in consent.BLOCKING)
 
 
+@given(lives(), st.sampled_from(PEOPLE), st.sampled_from(PEOPLE), INSTANTS)
+def test_a_stop_never_lets_anybody_through_who_does_not_share_its_yes(
+    life: list[Event], one: str, other: str, at: int
+) -> None:
+    """R11, R4: the STOP of an identity that counts from W alone lifts nothing, whenever dated."""
+    before = states(*life)
+    if other in links.reach(one, lambda who: before.get(who, links.UNKNOWN)).allowing:
+        return
+    for stop in (Kind.OPT_OUT, Kind.OPT_OUT_KEYWORD):
+        after = read(states(*life, of(other, stop, at)), one)
+        assert consent.opted_in(read(before, one), 9) or not consent.opted_in(after, 9)
+
+
 def test_a_stop_by_bsuid_blocks_the_phone_and_the_other_way_round() -> None:
     """R11: as soon as the pair is known, in either order."""
     pair = linked("46700000001", "SE.a", 1)
@@ -156,6 +170,21 @@ def test_links_from_before_a_change_no_longer_allow() -> None:
     assert old_id in links.reach(phone, lambda i: world[i]).blocking
     assert consent.session_until(read(world, phone), 8) is not None
     assert consent.session_until(read(world, old_id), 8) is None
+
+
+@pytest.mark.parametrize("gone", ["46700000001", "SE.a"])
+def test_what_is_given_after_a_change_is_for_the_old_identity_alone(gone: str) -> None:
+    """R11: whichever end of a link was given up, what it gives later no longer counts for the
+    other end, nor the other's for it; a stop of either still does for both."""
+    [stays] = {"46700000001", "SE.a"} - {gone}
+    pair, change = linked(gone, stays, 1), replaced(gone, "SE.new", 5)
+    for giver, other in ((gone, stays), (stays, gone)):
+        world = states(*pair, *change, of(giver, Kind.OPT_IN, 7), of(giver, Kind.MESSAGE, 7))
+        assert consent.opted_in(read(world, giver), 9)
+        assert not consent.opted_in(read(world, other), 9)
+        assert consent.session_until(read(world, other), 8) is None
+        out = states(*pair, *change, of(other, Kind.OPT_IN, 6), of(giver, Kind.OPT_OUT, 7))
+        assert not consent.opted_in(read(out, other), 9)
 
 
 def test_live_times_lie_after_changes_too() -> None:

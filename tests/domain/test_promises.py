@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from optin.domain.packs import PACKS
-from optin.domain.promises import unheard_promises
+from optin.domain.promises import unheard_in_template, unheard_promises
+from optin.domain.template_texts import TemplateText
 
 # A footer as senders print it, its language, and the words it asks for.
 FOOTERS = [
@@ -124,3 +125,24 @@ def test_other_answers_are_no_promises(text: str) -> None:
 def test_a_risky_word_is_heard_once_it_is_switched_on() -> None:
     """The linter judges with the bot's own settings."""
     assert unheard_promises("Reply END to stop", ["en"], risky=frozenset(("end",))) == []
+
+
+@pytest.mark.parametrize(
+    ("languages", "texts", "words"),
+    [
+        (["en"], [("body", "Reply BAJA to stop."), ("footer", "Reply STOP to stop")], ["BAJA"]),
+        (["en"], [("button", "Stop"), ("button", "Abmelden"), ("button", "Shop")], ["Abmelden"]),
+        (["en", "de"], [("button", "Abmelden")], []),
+        (["fr"], [("button", "Keine Werbung"), ("button", "Cancel")], ["Keine Werbung"]),
+        (["en"], [("footer", "Reply BAJA to stop"), ("body", "Reply BAJA to stop")], ["BAJA"]),
+        (["en"], [], []),
+    ],
+)
+def test_a_template_with_all_its_texts(
+    languages: list[str], texts: list[tuple[str, str]], words: list[str]
+) -> None:
+    """Header, body and footer are read for promises; a button promises what it says, if that is a
+    stop to some pack. Each word once."""
+    given = [TemplateText(*text) for text in texts]
+    assert unheard_in_template(given, languages) == words
+    assert unheard_in_template(given, languages, own_stop=words) == []

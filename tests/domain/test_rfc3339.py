@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optin.domain.errors import InvalidInput
 from optin.domain.rfc3339 import parse_time, shown_time
 
-EARLIEST, LATEST = parse_time("0001-01-01T00:00:00Z", "at"), 253402300799_999999
+EARLIEST, LATEST = -62135596800_000000, 253402300799_999999
 
 
 @given(st.integers(EARLIEST, LATEST))
@@ -20,11 +20,30 @@ def test_there_and_back(at: int) -> None:
 
 @given(st.integers(EARLIEST, LATEST), st.integers(0, 23), st.integers(0, 59), st.booleans())
 def test_an_offset_moves_the_clock_back(at: int, hours: int, minutes: int, ahead: bool) -> None:
-    """Local time minus its offset is the instant, also beyond the calendar's edges."""
+    """Local time minus its offset is the instant, as long as that can be shown again."""
     sign, way = ("+", -1) if ahead else ("-", 1)
-    local = shown_time(at).removesuffix("Z")
+    text = f"{shown_time(at).removesuffix('Z')}{sign}{hours:02}:{minutes:02}"
     moved = at + way * (hours * 60 + minutes) * 60_000_000
-    assert parse_time(f"{local}{sign}{hours:02}:{minutes:02}", "at") == moved
+    if EARLIEST <= moved <= LATEST:
+        assert parse_time(text, "at") == moved
+    else:
+        with pytest.raises(InvalidInput):
+            parse_time(text, "at")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("0001-01-01T00:00:00Z", EARLIEST),
+        ("0001-01-01T05:30:00+05:30", EARLIEST),
+        ("9999-12-31T23:59:59.999999Z", LATEST),
+        ("9999-12-31T18:29:59.999999-05:30", LATEST),
+    ],
+)
+def test_the_first_and_the_last_instant(text: str, at: int) -> None:
+    """The years 1 to 9999 in UTC, to the microsecond, whatever the offset."""
+    assert parse_time(text, "at") == at
+    assert parse_time(shown_time(at), "at") == at
 
 
 @pytest.mark.parametrize(
@@ -61,6 +80,9 @@ def test_known_times(text: str, shown: str) -> None:
         "2026-13-11T00:00:00Z",
         "2026-02-29T00:00:00Z",
         "0000-01-01T00:00:00Z",
+        "0001-01-01T05:29:59.999999+05:30",
+        "9999-12-31T18:30:00-05:30",
+        "9999-12-31T23:59:59-23:59",
         "２０２６-04-11T00:00:00Z",
         "2026-04-11T00:00:00Z ",
         "2026-04-11T00:00:00Z\n",

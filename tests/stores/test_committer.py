@@ -90,3 +90,60 @@ async def test_a_cancelled_caller_leaves_its_item_in_the_group() -> None:
     assert await stays == 20
     await committer.idle()
     assert list(chain.from_iterable(recorder.groups)) == [1, 2]
+
+
+async def calls(committer: Committer[int, int], *items: int) -> list[asyncio.Task[int]]:
+    """Calls that wait, in this order."""
+    made = [asyncio.create_task(committer.call(item)) for item in items]
+    await asyncio.sleep(0)
+    return made
+
+
+async def test_lanes_take_turns() -> None:
+    """Items of one lane keep their order; a lane that has much to do leaves every other place to
+    another, which so is in the very next group."""
+    recorder = Recorder()
+    committer: Committer[int, int] = Committer(
+        recorder.run, most=4, lane=lambda item: str(item // 100)
+    )
+    first = await calls(committer, 0)
+    await asyncio.sleep(0)
+    rest = await calls(committer, *range(1, 11), 100, 101, 200)
+    recorder.go.set()
+    await asyncio.gather(*first, *rest)
+    assert recorder.groups == [[0], [1, 100, 200, 2], [101, 3, 4, 5], [6, 7, 8, 9], [10]]
+
+
+async def test_a_group_is_bounded_by_weight() -> None:
+    """It takes up items until they weigh enough, and one more never."""
+    recorder = Recorder()
+    recorder.go.set()
+    committer: Committer[int, int] = Committer(recorder.run, most=10, weigh=lambda item: item)
+    await asyncio.gather(*await calls(committer, 1, 4, 4, 4, 9, 1, 1, 10, 1))
+    assert recorder.groups == [[1, 4, 4, 4], [9, 1], [1, 10], [1]]
+    assert max(sum(group[:-1]) for group in recorder.groups) < 10
+
+
+async def test_what_is_heavier_than_a_group_is_done() -> None:
+    """It goes alone, or as the last of a group, and holds up no later one for ever."""
+    recorder = Recorder()
+    recorder.go.set()
+    committer: Committer[int, int] = Committer(recorder.run, most=10, weigh=lambda item: item)
+    await asyncio.gather(*await calls(committer, 50, 60, 3, 70, 2))
+    assert recorder.groups == [[50], [60], [3, 70], [2]]
+
+
+async def test_a_heavy_lane_delays_another_by_one_group() -> None:
+    """However much one lane has waiting: when another's item comes, one group at most goes before
+    it, beside the one that runs."""
+    recorder = Recorder()
+    committer: Committer[int, int] = Committer(
+        recorder.run, most=10, weigh=lambda item: 1 if item == 7 else 10, lane=str
+    )
+    bulk = await calls(committer, *[5] * 50)
+    await asyncio.sleep(0)
+    small = await calls(committer, 7)
+    recorder.go.set()
+    await asyncio.gather(*bulk, *small)
+    assert 7 in [*recorder.groups[1], *recorder.groups[2]]
+    assert sorted(chain.from_iterable(recorder.groups)) == sorted([*[5] * 50, 7])

@@ -18,15 +18,18 @@ _FIELDS = {"id", "name", "language", "category", "status", "components", "qualit
 Page = Callable[[web.Request, int], Awaitable[web.StreamResponse | None]]
 
 
-def template(name: str, language: str, category: str, status: str = "APPROVED") -> dict[str, str]:
-    return {"name": name, "language": language, "category": category, "status": status, "id": "7"}
+def template(
+    name: str, language: str, category: str, status: str = "APPROVED", **more: Any
+) -> dict[str, Any]:
+    named = {"name": name, "language": language, "category": category, "status": status}
+    return {**named, "id": "7", **more}
 
 
 @dataclass
 class TemplateApi(CloudApi):
     """`templates`: what the account has. `instead` may answer a page, by its number from 0."""
 
-    templates: list[dict[str, str]] = field(default_factory=list)
+    templates: list[dict[str, Any]] = field(default_factory=list)
     page_size: int = 2
     instead: Page | None = None
     pages: int = 0
@@ -44,7 +47,8 @@ class TemplateApi(CloudApi):
         after = request.query.get("after")
         first = 0 if after is None else int(base64.b64decode(after))
         last = first + self.page_size
-        rows = [{k: row[k] for k in ("id", *fields)} for row in self.templates[first:last]]
+        chosen = self.templates[first:last]
+        rows = [{k: row[k] for k in ("id", *fields) if k in row} for row in chosen]
         paging: dict[str, Any] = {"cursors": {"after": _cursor(last)}}
         if last < len(self.templates):
             paging["next"] = f"https://elsewhere.example/{VERSION}/x?access_token=secret"
@@ -56,7 +60,7 @@ def _cursor(place: int) -> str:
 
 
 @asynccontextmanager
-async def template_api(*templates: dict[str, str]) -> AsyncIterator[TemplateApi]:
+async def template_api(*templates: dict[str, Any]) -> AsyncIterator[TemplateApi]:
     """The server: sends and template lists."""
     api = TemplateApi(templates=list(templates))
     app = web.Application()

@@ -38,7 +38,7 @@ _ODD: Mapping[Answer, Callable[[], web.Response]] = {
         text="<h1>Sorry</h1>", status=500, content_type="text/html"
     ),
 }
-_STATUS = {Answer.LATER: 500, Answer.SENDER: 401, Answer.NEVER: 400}
+_STATUS = {Answer.LATER: 500, Answer.FAULT: 503, Answer.SENDER: 401, Answer.NEVER: 400}
 
 
 @dataclass
@@ -111,7 +111,7 @@ class FailingApi:
             case Answer.ACCEPTED | Answer.SLOW:
                 await asyncio.sleep(_SLOW if way.answer is Answer.SLOW else 0)
                 return web.json_response(accepted(body, attempt))
-            case Answer.LATER | Answer.SENDER | Answer.NEVER:
+            case Answer.LATER | Answer.FAULT | Answer.SENDER | Answer.NEVER:
                 self.sender_errors += way.answer is Answer.SENDER
                 code = self.plan.code(body["biz_opaque_callback_data"], attempt, way.answer)
                 return web.json_response(graph_error(code, "No."), status=_STATUS[way.answer])

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 #: Not taken, and it may be tried again.
-LATER = (1, 2, 4, 80007, 130429, 131000, 131016, 131048, 131053, 131056, 131057, 133016)
+LATER = (4, 80007, 130429, 131000, 131048, 131053, 131056, 131057, 133016)
+#: With a status from 500 on: Meta says of none of them that the message was not taken.
+FAULTS = (1, 2, 131016)
 #: Not taken, and nothing of this sender's is until somebody acts.
 SENDER = (0, 3, 10, 190, 200, 368, 131005, 131031, 131037, 131042, 131045)
 #: Not taken, and never will be.
@@ -29,6 +31,7 @@ class Answer(StrEnum):
     ACCEPTED = "accepted"
     SLOW = "accepted slowly"
     LATER = "an error that passes"
+    FAULT = "a fault of Graph's own"
     SENDER = "an error of the sender's"
     NEVER = "an error for good"
     LIMITED = "429 of a proxy's"
@@ -43,7 +46,10 @@ class Answer(StrEnum):
 
 #: Answers after which nobody can know whether the message was taken: it must not be sent again.
 UNCERTAIN = frozenset(
-    {Answer.HANG, Answer.CLOSED, Answer.HALF, Answer.NONSENSE, Answer.NO_ID, Answer.HTML_500}
+    {
+        *(Answer.HANG, Answer.CLOSED, Answer.HALF, Answer.NONSENSE, Answer.NO_ID),
+        *(Answer.HTML_500, Answer.FAULT),
+    }
 )
 
 
@@ -55,11 +61,18 @@ class Way:
     taken: bool
 
 
+_CODES = {
+    Answer.LATER: LATER,
+    Answer.FAULT: FAULTS,
+    Answer.SENDER: SENDER,
+    Answer.NEVER: NEVER,
+}
+
 #: way -> how often, of 1,000 requests.
 _WAYS: dict[Way, int] = {
     Way(Answer.ACCEPTED, True): 655,
     Way(Answer.SLOW, True): 40,
-    Way(Answer.LATER, False): 120,
+    Way(Answer.LATER, False): 110,
     Way(Answer.SENDER, False): 3,
     Way(Answer.NEVER, False): 40,
     Way(Answer.LIMITED, False): 20,
@@ -73,6 +86,7 @@ _WAYS: dict[Way, int] = {
             (Answer.NONSENSE, 7),
             (Answer.NO_ID, 7),
             (Answer.HTML_500, 7),
+            (Answer.FAULT, 5),
         )
         for taken in (True, False)
     },
@@ -101,8 +115,7 @@ class Plan:
 
     def code(self, correlation: str, attempt: int, answer: Answer) -> int:
         """The code of an error answer."""
-        codes = {Answer.LATER: LATER, Answer.SENDER: SENDER, Answer.NEVER: NEVER}[answer]
-        return self.chance(correlation, attempt, "code").choice(codes)
+        return self.chance(correlation, attempt, "code").choice(_CODES[answer])
 
     def reports(self, correlation: str) -> list[str]:
         """The statuses of a message, in the order in which they are posted: some twice, some in

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from tests.upstreams.cloud_api import NUMBER, TOKEN, VERSION, CloudApi, graph_error
+from tests.upstreams.cloud_api import NUMBER, TOKEN, VERSION, Behaviour, CloudApi, graph_error
 
 WABA, FOREIGN_WABA, MEDIA, FLOW = "900", "901", "137524587935346", "555"
 FILE = bytes(range(256)) * 1000
@@ -18,11 +18,13 @@ FILE = bytes(range(256)) * 1000
 
 @dataclass
 class GraphApi(CloudApi):
-    """`heard`: (method, path with query) of every call but messages; `uploads`: whole bodies."""
+    """`heard`: (method, path with query) of every call but messages; `uploads`: whole bodies.
+    `calls` replaces the answer to what is no message."""
 
     heard: list[tuple[str, str]] = field(default_factory=list)
     uploads: list[dict[str, Any]] = field(default_factory=list)
     receipts: list[bytes] = field(default_factory=list)
+    calls: Behaviour | None = None
 
     def heard_nothing(self) -> None:
         """Fails if any message came, good or bad."""
@@ -34,6 +36,8 @@ class GraphApi(CloudApi):
         if b'"status"' not in body:
             return await self.messages(request)
         self.receipts.append(body)
+        if self.calls is not None:
+            return await self.calls(request)
         return web.json_response({"success": True})
 
     async def call(self, request: web.Request) -> web.StreamResponse:

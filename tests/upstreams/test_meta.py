@@ -232,8 +232,21 @@ async def test_each_error_code(upstream: MetaUpstream, api: CloudApi, code: int)
 async def test_an_error_counts_whatever_the_status(upstream: MetaUpstream, api: CloudApi) -> None:
     """Graph's error with 500 or 200 still says that nothing was sent; code decides."""
     for status in (200, 500, 503):
-        api.behaviour = answering(graph_error(131016), status)
+        api.behaviour = answering(graph_error(131000), status)
         assert isinstance(await handed_over(upstream, api), Retry)
+
+
+@pytest.mark.parametrize("code", [1, 2, 131016])
+async def test_a_fault_of_the_providers_own_is_unknown(
+    upstream: MetaUpstream, api: CloudApi, code: int
+) -> None:
+    """H8: Meta does not say of these that nothing was sent, so with a 5xx it is not sent again;
+    with a 4xx Graph refused the request as it was."""
+    for status in (500, 503):
+        api.behaviour = answering(graph_error(code, "Down."), status)
+        assert await handed_over(upstream, api) == Unknown(f"{code}: Down.")
+    api.behaviour = answering(graph_error(code, "Down."), 400)
+    assert isinstance(await handed_over(upstream, api), Retry)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from optin.domain.events import DAY, SECOND
 from optin.domain.messages import Category
 from optin.domain.outbox import OutboxMessage
 from optin.domain.throughput import PAIR_BURST, PAIR_INTERVAL
+from optin.ports.graph import Held, Limit
 from optin.ports.upstream import Accepted, Wait
 from optin.upstreams.connecting import ReleasingClient
 from optin.upstreams.meta import MetaUpstream
@@ -126,6 +127,38 @@ def test_who_is_not_idle_is_not_forgotten() -> None:
         turns = [pacing.turn(SHOP, 1000, message(f"{at}/{n}")) for n in range(count)]
         went += sum(isinstance(turn, int) for turn in turns)
     assert went == PAIR_BURST + 60 // 6
+
+
+def test_who_is_not_kept_is_promised_nothing() -> None:
+    """A client's message that is put off holds up nobody behind it, however often it asks."""
+    clock = Clock(0)
+    pacing = Pacing(clock=clock)
+    pairs = [pacing.at_once(SHOP, 1000, "46701740605") for _ in range(PAIR_BURST + 5)]
+    assert pairs[PAIR_BURST:] == [Held(Limit.PAIR, PAIR_INTERVAL)] * 5
+    clock.now = PAIR_INTERVAL
+    assert pacing.at_once(SHOP, 1000, "46701740605") == 0
+
+
+def test_who_is_not_kept_goes_behind_all_who_were_promised() -> None:
+    """A message of the outbox that waits for its turn has it before a client's newer one."""
+    clock = Clock(0)
+    pacing = Pacing(clock=clock)
+    for n in range(PAIR_BURST):
+        pacing.turn(SHOP, 1000, message(f"m{n}"))
+    assert pacing.turn(SHOP, 1000, message("a")) == Wait(PAIR_INTERVAL)
+    clock.now = PAIR_INTERVAL
+    assert pacing.at_once(SHOP, 1000, "46701740605") == Held(Limit.PAIR, PAIR_INTERVAL)
+    assert pacing.turn(SHOP, 1000, message("a")) == 0
+
+
+def test_both_kinds_share_the_numbers_rate() -> None:
+    """80 a second together, and what has no turn within a second is told so."""
+    pacing = Pacing(clock=Clock(0))
+    for n, m in enumerate(to_many(80)):
+        took = pacing.at_once(SHOP, 80, m.identity) if n % 2 else pacing.turn(SHOP, 80, m)
+        assert took == n * 12_500
+    assert pacing.at_once(SHOP, 80, "46709999999") == SECOND
+    assert pacing.at_once(SHOP, 80, "46709999998") == Held(Limit.NUMBER, SECOND + 12_500)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -207,14 +208,31 @@ async def test_a_url_that_is_none_fails(url: str) -> None:
         *("192.168.1.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
         *("::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "2001:db8::1"),
         *("::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "nonsense", ""),
+        *("192.0.0.192", "::ffff:192.0.0.192", "192.0.0.8", "168.63.129.16", "192.88.99.1"),
+        *("64:ff9b::a83f:8110", "fec0::1", "3fff::1", "2001::1", "2001:20::1", "5f00::1"),
+        *("64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "::127.0.0.1", "100::1", "fd00:ec2::254"),
     ],
 )
 def test_what_is_not_public(address: str) -> None:
-    """Private, loopback, link-local, shared, multicast, reserved, and IPv6 ways to them."""
+    """Private, loopback, link-local, shared, multicast, reserved, metadata services of clouds, and
+    IPv6 ways to them, whatever this Python calls global."""
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize("address", ["192.0.0.192", "192.0.2.1", "fec0::1", "3fff::1", "fc00::1"])
+def test_what_is_not_public_does_not_rest_on_python(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Its versions differ: with one that calls everything global the list still holds."""
+    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        monkeypatch.setattr(kind, "is_global", True)
+        monkeypatch.setattr(kind, "is_reserved", False)
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "2001:4860::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_what_is_public(address: str) -> None:
     """The internet stays reachable."""
     assert is_public(address)

@@ -108,3 +108,19 @@ def test_the_setting_is_a_list_of_identities() -> None:
     assert checked_settings(good) == good
     with pytest.raises(InvalidSetting):
         checked_settings({"sandbox.blocked_by": "+46 701"})
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [
+        ("46701131053", Retry, "131053"),
+        ("46701132016", Failed, "132016"),
+        ("46701130005", Retry, "130429"),  # the table comes first
+        ("46701131999", Accepted, ""),
+    ],
+)
+async def test_a_number_may_end_in_a_code(number: str, kind: type[Any], code: str) -> None:
+    """Each error that we know can be had by the number that ends in its code."""
+    outcome = await upstream(Reports()).hand_over(BOT, message(number), granted)
+    assert isinstance(outcome, kind)
+    assert getattr(outcome, "details", "").startswith(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -76,6 +77,28 @@ async def test_every_page_of_every_list(consents: SinchConsents, api: Conversati
     assert api.asked_for_tokens == 1
 
 
+async def test_entries_that_name_nobody(consents: SinchConsents, api: ConversationApi) -> None:
+    """They come as such, each of them, and hide nobody else."""
+    api.consents = {name: ["", ADA, "x" * 201] for name in ("OPT_OUT_ALL",)}
+    api.consents |= {"OPT_OUT_NOTIFICATION": [], "OPT_OUT_MARKETING": []}
+    nobody = ListEntry("", "OPT_OUT_ALL", False)
+    assert await consents.entries(bot(api)) == [ENTRY, nobody, nobody]
+
+
+async def test_numbers_in_other_spellings(consents: SinchConsents, api: ConversationApi) -> None:
+    """H3: the number that messages go to is meant; Sinch is asked for what it calls it."""
+    odd = ["+46 70 174 06 05", "0046732001122", "0701740605", ADA]
+    api.consents = {"OPT_OUT_ALL": odd, "OPT_OUT_NOTIFICATION": [], "OPT_OUT_MARKETING": []}
+    entries = await consents.entries(bot(api))
+    assert [(e.identity, e.known_as) for e in entries] == [
+        (ADA, odd[0]),
+        ("46732001122", odd[1]),
+        (odd[2], ""),
+    ]
+    api.audits = {odd[0]: [record("2026-11-23T10:00:00Z")]}
+    assert (await consents.listing(bot(api), entries[0])).at == AT * SECOND
+
+
 @pytest.mark.parametrize(
     ("records", "expected"),
     [
@@ -132,7 +155,6 @@ async def test_without_its_settings(
         answering([]),
         answering({"identities": {}}),
         answering({"identities": ["46701740605"]}),
-        answering({"identities": [{"identity": ""}]}),
         answering({"identities": [], "next_page_token": "again"}),
         saying("", 302),
         breaking_off,
@@ -146,6 +168,20 @@ async def test_half_a_list_is_none(
     api.behaviour = behaviour
     with pytest.raises(ListsNotRead):
         await consents.entries(bot(api))
+
+
+async def test_pages_that_go_round_do_not_end(
+    consents: SinchConsents, api: ConversationApi
+) -> None:
+    """A page that was read before is told as no end, however long the round."""
+
+    async def round_and_round(request: web.Request) -> web.StreamResponse:
+        place = int(request.query.get("page_token", 0))
+        return web.json_response({"identities": [], "next_page_token": str((place + 1) % 3)})
+
+    api.behaviour = round_and_round
+    with pytest.raises(ListsNotRead, match="the pages of OPT_OUT_ALL do not end"):
+        await asyncio.wait_for(consents.entries(bot(api)), 5)
 
 
 async def test_a_wrong_key_is_told(consents: SinchConsents, api: ConversationApi) -> None:

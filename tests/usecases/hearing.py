@@ -8,6 +8,7 @@ from typing import Any
 from optin.domain.events import Kind
 from optin.domain.outbox import OutboxMessage
 from optin.ports.store import Reads, Review, Store
+from optin.upstreams.meta_parts import cut
 from optin.upstreams.meta_webhook import parse, sign, valid_signature
 from optin.usecases.receive_inbound import ReceiveInbound
 from tests.stores.works import Do
@@ -25,7 +26,7 @@ SETTINGS = {
 
 
 def inbound(store: Any, **more: Any) -> ReceiveInbound:
-    return ReceiveInbound(store, parse, valid_signature, **more)
+    return ReceiveInbound(store, parse, valid_signature, cut=cut, **more)
 
 
 def change(number: str = NUMBER, **lists: Any) -> dict[str, Any]:

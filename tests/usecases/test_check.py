@@ -8,6 +8,8 @@ from optin.domain.decision import Basis
 from optin.domain.errors import InvalidInput, NotFound, StoreUnavailable
 from optin.domain.events import DAY, Kind
 from optin.domain.messages import Category
+from optin.domain.retention import Horizons
+from optin.ports.store import Erasing
 from optin.usecases.check import Check
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact, Standing
@@ -188,3 +190,29 @@ async def test_a_contact_reads_its_other_spelling(ledger: Ledger) -> None:
     contact = await ReadContact(ledger.store).read(BOT, "5491123456789")
     assert contact.standing is Standing.OPTED_OUT
     assert contact.linked == {"541123456789": False, "5491123456789": True}
+
+
+async def test_a_past_that_was_cut_away_is_unknown(ledger: Ledger) -> None:
+    """R16: a question behind the point up to which the ledger was cut is never allowed."""
+    await ledger.record(item("opt_in", NOW - 9 * DAY))
+    await ledger.record(item("opt_in", NOW - 3 * DAY))
+    ledger.now = NOW + DAY
+    assert await ledger.store.retain(BOT, Horizons(events=NOW + MINUTE)) == 1
+    assert await reason(ledger) is None
+    assert await reason(ledger, at=NOW + 2 * MINUTE) is None
+    assert await reason(ledger, at=NOW) == "unknown"
+    assert await reason(ledger, known_at=NOW) == "unknown"
+    assert await reason(ledger, at=NOW - 20 * DAY) == "unknown"
+
+
+async def test_a_past_that_was_erased_is_unknown(ledger: Ledger) -> None:
+    """R15, R16: what an erased contact allowed before their erasure nobody can tell."""
+    await ledger.record(
+        item("opt_in", NOW - 9 * DAY), item("opt_in", NOW - 9 * DAY, identity=FRIEND)
+    )
+    done = await ledger.store.forget(BOT, WHO, Erasing(b"e" * 16, "test"))
+    ledger.now = NOW + DAY
+    assert await reason(ledger, at=NOW - DAY) == "unknown"
+    assert await reason(ledger, at=done.at) == "opted_out"
+    rows = await Check(ledger.store).at(BOT, [FRIEND], at=NOW - DAY)
+    assert rows[0].allowed

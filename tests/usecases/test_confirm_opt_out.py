@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from optin.domain.events import Kind
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import Stage
+from optin.domain.packs.confirmations import TEXTS
 from optin.ports.upstream import Accepted, Failed, Retry, Unknown
 from optin.stores.sqlite import SQLiteStore
 from tests.usecases.hearing import HIDDEN, NOW, SECOND, SETTINGS, body, hear, text, waiting
@@ -81,6 +82,38 @@ async def test_no_other_message_is_confirmed(store: SQLiteStore, setting: str, s
     assert await waiting(store) == []
 
 
+@pytest.mark.parametrize(
+    ("languages", "said", "told"),
+    [
+        ("en,es,sv", "baja", "Adiós."),
+        ("en,es,sv", "Por favor, no más mensajes", "Adiós."),
+        ("en,es,sv", "avregistrera", TEXTS["sv"]),
+        ("en,es,sv", "unsubscribe", TEXTS["en"]),
+        ("sv,en,es", "STOP", TEXTS["sv"]),
+        ("es,en,sv", "STOP", "Adiós."),
+        ("sv,en", "enough already", TEXTS["sv"]),
+    ],
+)
+async def test_it_speaks_the_contacts_language(
+    store: SQLiteStore, languages: str, said: str, told: str
+) -> None:
+    """R7: that of the pack which heard the word; a word of several is of the bot's first; one of
+    the bot's own is of none, so the bot's first language answers."""
+    wanted = {"languages": languages, "confirm_opt_out": "es=Adiós. | yes"}
+    await store.put_settings(BOT, wanted | {"stop_words": "enough already"})
+    await stop(store, said)
+    [message] = await waiting(store)
+    assert message.body["text"] == told
+
+
+async def test_a_language_without_a_text_is_not_answered(store: SQLiteStore) -> None:
+    """Texts by language and none for all others: silence rather than a foreign language."""
+    wanted = {"languages": "en,es,sv", "confirm_opt_out": "es=Adiós."}
+    await store.put_settings(BOT, wanted)
+    await stop(store, "avregistrera")
+    assert await waiting(store) == []
+
+
 async def test_one_for_all_identities_of_a_message(store: SQLiteStore) -> None:
     """A stop by phone and BSUID is two events and one message to the phone, which passes."""
     await stop(store, from_user_id=HIDDEN)
@@ -106,6 +139,18 @@ async def test_the_same_body_again_confirms_nothing(store: SQLiteStore) -> None:
     """SPEC 5: duplicates change nothing."""
     for _ in range(3):
         await stop(store)
+    assert len(await waiting(store)) == 1
+
+
+@pytest.mark.parametrize("between", ["hello?", "START"])
+async def test_one_message_is_confirmed_once(
+    store: SQLiteStore, clock: Clock, between: str
+) -> None:
+    """R7: the same stop again, now with a further identity, after a message in between."""
+    clock.now += 5 * SECOND
+    await stop(store)
+    await hear(store, body(messages=[text(between, "wamid.B", NOW + 2)]))
+    await stop(store, from_user_id=HIDDEN)
     assert len(await waiting(store)) == 1
 
 

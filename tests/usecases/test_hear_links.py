@@ -167,6 +167,25 @@ async def test_the_answer_to_a_send_links_what_it_names(store: SQLiteStore) -> N
     assert await links_of(store, "5215512345678", "525512345678") == []
 
 
+async def test_an_answer_can_bring_two_contacts_into_conflict(store: SQLiteStore) -> None:
+    """R11: the answer takes the number for another one, and each has a BSUID of its own: marketing
+    to all four stops and a person is asked, once."""
+    await consent(store, Kind.OPT_IN, ADA)
+    await hear(store, body(messages=[text("hi", "wamid.1", from_user_id=HIDDEN)]))
+    other = text("hi", "wamid.2", from_user_id=OTHER_HIDDEN) | {"from": NEW}
+    await hear(store, body(messages=[other]))
+    assert await reviews(store) == []
+    for _ in range(2):
+        await send(store, ADA, message=UTILITY)
+        await deliver_due(deliverer(store, TellingUpstream([Accepted("wamid.3", NEW)])))
+    [asked] = await reviews(store)
+    assert (asked.kind, set(asked.identities)) == ("conflict", {ADA, HIDDEN, NEW, OTHER_HIDDEN})
+    for one in asked.identities:
+        assert our_marketing_stopped(await clocks(store, one))
+        assert (await kinds(store, one)).count(Kind.MARKETING_STOP) == 1
+    assert await links_of(store, ADA) == [Kind.LINKED, Kind.LINKED]
+
+
 async def test_argentinas_spellings_become_one_by_an_answer(store: SQLiteStore) -> None:
     """R11: the other spelling only blocks, until the provider says that it is the same."""
     dialled, known = "5491123456789", "541123456789"

@@ -15,7 +15,7 @@ from optin.ports.store import Callback, RawWebhook
 from optin.stores.sqlite import SQLiteStore
 from optin.usecases.housekeep import Housekeep
 from tests.conftest import first_token
-from tests.stores.works import Do
+from tests.stores.works import Do, claim, record
 from tests.usecases.outbox import ADA, BOT, START, Clock, add_bot, consent, opened, within
 
 URL = "https://shop.example/hook"
@@ -101,3 +101,19 @@ def test_what_is_no_number_of_days(value: str) -> None:
     """Whole days from 0 to 365."""
     with pytest.raises(InvalidSetting):
         checked_settings({"keep_webhooks_days": value})
+
+
+async def test_the_ledger_is_cut_as_the_settings_say(store: SQLiteStore, clock: Clock) -> None:
+    """R16: with `keep_events_days` what nothing rests on goes; without it nothing does."""
+    for bot_id in (BOT, "other"):
+        for kind in (Kind.OPT_IN, Kind.OPT_IN, Kind.OPT_OUT):
+            await store.commit(record(claim(kind, ADA), bot_id=bot_id))
+            clock.now += DAY
+    await store.put_settings(BOT, checked_settings({"keep_events_days": "30"}))
+    clock.now += 40 * DAY
+    await Housekeep(store)()
+    kept = [
+        [e.claim.kind for e in (await store.histories(bot_id, [ADA])).events[ADA]]
+        for bot_id in (BOT, "other")
+    ]
+    assert kept == [[Kind.OPT_IN, Kind.OPT_OUT], [Kind.OPT_IN, Kind.OPT_IN, Kind.OPT_OUT]]

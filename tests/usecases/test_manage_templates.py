@@ -82,3 +82,13 @@ async def test_what_is_not_there_is_not_found(templates: ManageTemplates) -> Non
         await templates.put("none", "sale", "en", "utility")
     with pytest.raises(NotFound):
         await templates.template("shop", "sale", "en")
+
+
+async def test_texts_stay_until_others_are_given(templates: ManageTemplates) -> None:
+    """Setting a category says nothing of the words; an empty list takes them away."""
+    body = {"type": "body", "text": "Reply STOP to stop"}
+    await templates.put("shop", "sale", "en", "utility", components=[body])
+    kept = await templates.put("shop", "sale", "en", "marketing", "APPROVED")
+    assert [*kept.components] == [("body", "Reply STOP to stop")]
+    assert await templates.template("shop", "sale", "en") == kept
+    assert (await templates.put("shop", "sale", "en", "utility", components=[])).components == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +122,42 @@ async def test_without_a_date_it_counts_from_now(ledger: Ledger) -> None:
     assert session_until(clocks, ledger.now) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "lift"),
+    [(ALL, "opt_in"), (ALL, "message"), (NOTIFICATION, "opt_in"), (MARKETING, "marketing_resume")],
+)
+async def test_without_a_date_it_counts_from_every_run(
+    ledger: Ledger, name: str, lift: str
+) -> None:
+    """What lifted the first one is outweighed by the second, and each is recorded once."""
+    lists = Lists([(WHO, name)])
+    for n in (1, 2, 3):
+        ledger.now += HOUR
+        await ledger.record(item(lift))
+        found = await only(ledger, lists, apply=True)
+        assert (found.recorded, found.in_force) == (True, True)
+        assert (await run(ledger, lists, apply=True)).differences == ()
+        stops = (Kind.OPT_OUT, Kind.MARKETING_STOP)
+        assert [e.claim.kind in stops for e in await ledger.events()].count(True) == n
+
+
+async def test_two_runs_at_once_record_an_undated_entry_once(ledger: Ledger) -> None:
+    """Both saw the same opt-in, and one of them, a moment ago, another's opt-out."""
+    await ledger.record(item("opt_in"))
+    lists = Lists([(WHO, ALL)])
+    both = await asyncio.gather(*(run(ledger, lists, apply=True) for _ in range(2)))
+    assert [d.in_force for found in both for d in found.differences] == [True, True]
+    assert [e.claim.kind for e in await ledger.events()].count(Kind.OPT_OUT) == 1
+
+
+async def test_an_entry_that_names_nobody_stops_nobody_elses(ledger: Ledger) -> None:
+    """It is counted, and the others are recorded."""
+    await ledger.record(item("opt_in"))
+    found = await run(ledger, Lists([("", ALL), (WHO, ALL), ("", MARKETING)]), apply=True)
+    assert (found.listed, found.unreadable) == (3, 2)
+    assert [(d.identity, d.in_force) for d in found.differences] == [(WHO, True)]
+
+
 async def test_a_newer_opt_in_outweighs_the_list(ledger: Ledger) -> None:
     """R4: the entry is recorded at its date, and shown as not in force."""
     await ledger.record(item("opt_in"))
@@ -135,9 +172,20 @@ async def test_a_second_run_changes_nothing(ledger: Ledger) -> None:
     lists = Lists([(WHO, ALL), (FRIEND, ALL)], {WHO: NOW - HOUR, FRIEND: NOW - HOUR})
     await run(ledger, lists, apply=True)
     before = (await ledger.events(), await ledger.events(FRIEND))
-    again = await run(ledger, lists, apply=True)
-    assert [d.identity for d in again.differences] == [WHO]
-    assert (await ledger.events(), await ledger.events(FRIEND)) == before
+    for apply in (True, False):
+        again = await run(ledger, lists, apply=apply)
+        assert [(d.identity, d.recorded, d.in_force) for d in again.differences] == [
+            (WHO, True, False)
+        ]
+        assert (await ledger.events(), await ledger.events(FRIEND)) == before
+
+
+async def test_a_newer_entry_of_the_same_list_counts(ledger: Ledger) -> None:
+    """Who opted in here and then opted out again at the provider is opted out again."""
+    await run(ledger, Lists([(WHO, ALL)], {WHO: NOW - 2 * HOUR}), apply=True)
+    await ledger.record(item("opt_in", NOW - HOUR))
+    found = await only(ledger, Lists([(WHO, ALL)], {WHO: NOW - HOUR // 2}), apply=True)
+    assert (found.recorded, found.in_force) == (True, True)
 
 
 async def test_nothing_is_ever_lifted(ledger: Ledger) -> None:

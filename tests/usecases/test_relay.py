@@ -116,11 +116,11 @@ class Troubled:
 
     async def commit(self, work: Any) -> Any:
         self.works.append(type(work).__name__)
-        if self.works[-1] == "_Settle" and self.down_for:
+        if self.works[-1] == "Settle" and self.down_for:
             self.down_for -= 1
             raise StoreUnavailable("down")
         answer = await self.store.commit(work)
-        if self.works[-1] == "_Claim" and self.after_claim is not None:
+        if self.works[-1] == "Judge" and self.after_claim is not None:
             happening, self.after_claim = self.after_claim, None
             await happening()
         return answer
@@ -176,7 +176,7 @@ async def test_an_old_judgement_is_taken_again(store: SQLiteStore) -> None:
     troubled = Troubled(store, after_claim=lambda: consent(store, Kind.OPT_OUT, ADA))
     graph = TellingGraph()
     handled = await send(relay(troubled, graph, monotonic=Watch(0.2, 0.2, 0.01)))
-    assert troubled.works == ["_Claim", "_Claim"]
+    assert troubled.works == ["Judge", "Judge"]
     assert (graph.sent, handled.record.reason) == ([], "opted_out")
     assert (await again(store, handled.record)).stage is Stage.SETTLED
 
@@ -188,7 +188,7 @@ async def test_a_store_too_slow_to_judge_sends_nothing(store: SQLiteStore) -> No
     with pytest.raises(StoreUnavailable):
         await send(relaying)
     await relaying.close()
-    assert (graph.sent, troubled.works) == ([], ["_Claim"] * 5 + ["_Settle"])
+    assert (graph.sent, troubled.works) == ([], ["Judge"] * 5 + ["Settle"])
     assert await store.stale_messages(10**17, 10) == []
 
 
@@ -225,7 +225,7 @@ async def test_the_answer_does_not_wait_for_its_record(store: SQLiteStore) -> No
     handled = await send(relaying)
     assert (await again(store, handled.record)).stage is Stage.CLAIMED
     await relaying.close()
-    assert troubled.works == ["_Claim", "_Settle", "_Settle"]
+    assert troubled.works == ["Judge", "Settle", "Settle"]
     assert (await again(store, handled.record)).upstream_id == "wamid.1"
 
 

@@ -13,6 +13,7 @@ from optin.domain.errors import InvalidSignature, NotFound
 from optin.domain.events import Kind
 from optin.domain.inbound import InboundMessage, NotUnderstood, Parsed
 from optin.stores.sqlite import SQLiteStore
+from optin.stores.sqlite.backlog import SQLiteBacklog
 from optin.upstreams.meta_webhook import sign
 from optin.usecases.receive_inbound import ReceiveInbound
 from optin.usecases.replay_webhooks import Replayed, ReplayWebhooks
@@ -70,6 +71,15 @@ async def test_an_unsigned_body_is_not_kept(store: SQLiteStore) -> None:
     assert await kept(store) == []
 
 
+async def noted(store: SQLiteStore) -> int:
+    """How many wait to be understood, as `/metrics` tells it."""
+    backlog = SQLiteBacklog(store._path)
+    try:
+        return (await backlog.lengths())["not_understood"]
+    finally:
+        await backlog.close()
+
+
 def forgetful(receiver: ReceiveInbound) -> ReceiveInbound:
     """A program of before, which did not understand messages from Ben."""
 
@@ -93,9 +103,35 @@ async def test_a_later_program_understands(store: SQLiteStore) -> None:
     assert await kinds(store, ADA, BEN) == [Kind.MESSAGE]
     assert await replay(store, forgetful(inbound(store))) == Replayed(1, 1)
     assert await kinds(store, BEN) == []
-    for _ in range(2):
-        assert await replay(store, inbound(store)) == Replayed(1, 0)
+    assert await replay(store, inbound(store)) == Replayed(1, 0)
     assert await kinds(store, ADA, BEN) == [Kind.MESSAGE, Kind.OPT_OUT_KEYWORD]
+
+
+async def test_what_is_understood_has_no_note_any_more(store: SQLiteStore) -> None:
+    """The note goes with the replay that understood it all, the body stays; what still is odd in
+    any way keeps its note, and the count of those that wait follows."""
+    content = body(messages=[text("hello"), text("STOP", "wamid.B") | {"from": BEN}])
+    await forgetful(inbound(store)).receive(BOT, content, sign(SECRET, content))
+    unknown = [
+        body(messages=[{"type": "text", "id": "w"}]),
+        body("PN9", messages=[text("STOP", "wamid.C")]),
+        body(statuses=[{"id": "w.S", "status": "melted", "recipient_id": ADA}]),
+        body(user_preferences=[{"wa_id": ADA, "value": "signup"}]),
+        body(statuses=[{"id": "w.F", "status": "failed", "errors": [{"code": 131050}]}]),
+    ]
+    for each in unknown:
+        await hear(store, each)
+    before = await kept(store)
+    assert await noted(store) == 6
+    assert await replay(store, inbound(store)) == Replayed(6, 5)
+    assert await noted(store) == 5
+    assert {each[2] for each in await kept(store)} == {each[2] for each in before}
+    assert await replay(store, inbound(store)) == Replayed(5, 5)
+    await store.put_settings(BOT, {"meta.phone_number_id": "PN9"})
+    await replay(store, inbound(store))
+    assert "about another business number" not in {
+        note for _, note, body in await kept(store) if b"PN9" in body
+    }
 
 
 async def test_all_of_it_again_changes_nothing(store: SQLiteStore, clock: Clock) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from optin.domain.consent import our_marketing_stopped
 from optin.domain.errors import Conflict, InvalidInput, NotFound
 from optin.domain.events import Kind
 from optin.domain.messages import MessageState
-from optin.ports.store import Histories
 from optin.stores.sqlite import SQLiteStore
 from optin.usecases.review import Reviews
 from tests.usecases.hearing import HIDDEN, NOW, SETTINGS, body, hear, kinds, reviews, text
@@ -27,9 +25,7 @@ from tests.usecases.outbox import (
     owed,
     send,
 )
-
-UNCLEAR = "Stop sending me the wrong parcels, where is mine?"
-MINUTE = 60_000_000
+from tests.usecases.reviewing import UNCLEAR, decide, is_marketing_stopped, unclear
 
 
 @pytest.fixture
@@ -42,20 +38,6 @@ async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SQLiteStore]:
     async with opened(tmp_path / "t.db", clock) as made:
         await add_bot(made, **SETTINGS)
         yield made
-
-
-async def unclear(store: SQLiteStore, wamid: str = "wamid.A", at: int = NOW) -> None:
-    await hear(store, body(messages=[text(UNCLEAR, wamid, at, from_user_id=HIDDEN)]))
-
-
-async def decide(store: SQLiteStore, decision: str, note: str = "") -> None:
-    [item] = await reviews(store)
-    await Reviews(store).decide(BOT, item.review_id, decision, actor="token-1", note=note)
-
-
-async def is_marketing_stopped(store: SQLiteStore, who: str = ADA) -> bool:
-    reading = await store.read(BOT, [who])
-    return our_marketing_stopped(reading.clocks[who])
 
 
 async def test_an_unclear_message_is_a_message_and_a_question(store: SQLiteStore) -> None:
@@ -106,55 +88,6 @@ async def test_a_marketing_stop_leaves_the_rest(store: SQLiteStore) -> None:
     assert await is_marketing_stopped(store)
     assert Kind.OPT_OUT not in await kinds(store, ADA, HIDDEN)
     assert [m.state for m in await send(store, ADA)] == [MessageState.QUEUED]
-
-
-@pytest.mark.parametrize("setting", ["yes", "no"])
-async def test_nothing_undoes_what_was_provisional(store: SQLiteStore, setting: str) -> None:
-    """The stop that the question itself had set is lifted; without one nothing is recorded."""
-    await store.put_settings(BOT, {"review_stop": setting})
-    await unclear(store)
-    await decide(store, "nothing")
-    assert not await is_marketing_stopped(store)
-    resumed = (await kinds(store, ADA)).count(Kind.MARKETING_RESUME)
-    assert resumed == (1 if setting == "yes" else 0)
-
-
-@pytest.mark.parametrize("when", [-3600, -30, 30])
-async def test_nothing_lifts_no_stop_of_the_contacts_own(store: SQLiteStore, when: int) -> None:
-    """A real stop, before the question, between, or after it, stays in force."""
-    await store.put_settings(BOT, {"review_stop": "yes"})
-    real = text("stop promotions", "wamid.R", NOW - 600 + when)
-    question = [text(UNCLEAR, "wamid.Q", NOW - 600)]
-    for messages in ([real], question) if when == -3600 else (question, [real]):
-        await hear(store, body(messages=messages))
-    await decide(store, "nothing")
-    assert await is_marketing_stopped(store)
-
-
-async def test_a_stop_that_comes_while_it_is_decided_stays(store: SQLiteStore) -> None:
-    """R6: one that is committed after the history was read is newer than the question's own."""
-    await store.put_settings(BOT, {"review_stop": "yes"})
-    await unclear(store, at=NOW - 600)
-    read = store.histories
-
-    async def slow(bot_id: str, identities: Sequence[str]) -> Histories:
-        found = await read(bot_id, identities)
-        await consent(store, Kind.MARKETING_STOP, ADA)
-        return found
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(store, "histories", slow)
-        await decide(store, "nothing")
-    assert await is_marketing_stopped(store)
-
-
-async def test_a_conflict_decided_as_nothing_lets_marketing_go_on(store: SQLiteStore) -> None:
-    """R11: the stops that the conflict set for all of them are lifted for all."""
-    for wamid, hidden in (("wamid.1", HIDDEN), ("wamid.2", "SE.999")):
-        await hear(store, body(messages=[text("hi", wamid, NOW - 5, from_user_id=hidden)]))
-    assert await is_marketing_stopped(store)
-    await decide(store, "nothing")
-    assert not any([await is_marketing_stopped(store, who) for who in (ADA, HIDDEN, "SE.999")])
 
 
 async def test_it_is_decided_once(store: SQLiteStore) -> None:

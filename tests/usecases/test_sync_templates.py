@@ -12,10 +12,14 @@ import pytest
 from optin.domain.bots import Bot
 from optin.domain.errors import InvalidInput, NotFound, ProviderError
 from optin.domain.messages import Category
+from optin.domain.promises import unheard_in_template
+from optin.domain.template_texts import TemplateText
 from optin.ports.store import Template, Transaction
 from optin.stores.sqlite import SQLiteStore
 from optin.upstreams.meta_templates import MetaTemplates
+from optin.usecases import sync_templates
 from optin.usecases.keep_templates import EVERY, FIRST, KeepTemplates
+from optin.usecases.review import Reviews
 from optin.usecases.sync_templates import SyncTemplates
 from tests.upstreams.cloud_api import TOKEN
 from tests.upstreams.cloud_templates import ACCOUNT, TemplateApi, template, template_api
@@ -213,3 +217,100 @@ async def test_a_bot_whose_provider_hangs_is_asked_once(store: SQLiteStore) -> N
     assert asked == [BOT]
     async with asyncio.timeout(2):
         await keeping.close()
+
+
+async def unheard(store: SQLiteStore) -> list[tuple[str, str, dict[str, str]]]:
+    """The open questions about templates."""
+    found = await store.reviews(BOT, "", 100)
+    return [(each.kind, each.text, dict(each.context)) for each in found]
+
+
+BAJA = [{"type": "BODY", "text": "Rebajas. Responde BAJA para darte de baja."}]
+
+
+async def test_texts_are_kept(
+    syncing: SyncTemplates, store: SQLiteStore, api: TemplateApi, clock: Clock
+) -> None:
+    """What people read comes with the list, changes with it, and stays when the template goes."""
+    api.templates = [template("sale", "es", "MARKETING", components=BAJA)]
+    await syncing.sync(BOT)
+    kept = (TemplateText("body", BAJA[0]["text"]),)
+    assert [t.components for t in await store.templates(BOT)] == [kept]
+    api.templates = []
+    clock.now += HOUR
+    await syncing.sync(BOT)
+    [gone] = await store.templates(BOT)
+    assert (gone.status, gone.components) == ("NOT_LISTED", kept)
+
+
+async def test_a_changed_text_alone_is_a_change(
+    syncing: SyncTemplates, store: SQLiteStore, api: TemplateApi, clock: Clock
+) -> None:
+    """Category and status as before, the words are others."""
+    api.templates = [template("sale", "es", "MARKETING", components=BAJA)]
+    await syncing.sync(BOT)
+    clock.now += HOUR
+    body = {"type": "BODY", "text": "Hola"}
+    api.templates = [template("sale", "es", "MARKETING", components=[body])]
+    assert len((await syncing.sync(BOT)).changed) == 1
+    assert (await store.templates(BOT))[0].components == (TemplateText("body", "Hola"),)
+
+
+async def test_a_broken_promise_is_a_question_for_a_person(
+    syncing: SyncTemplates, store: SQLiteStore, api: TemplateApi, clock: Clock
+) -> None:
+    """R10: asked once, by two workers too, and again when the bot understands something else; not
+    for what is understood, nor for templates that nobody can send."""
+    api.templates = [
+        template("sale", "es", "MARKETING", components=BAJA),
+        template("old", "es", "MARKETING", "REJECTED", components=BAJA),
+        template("fine", "en", "MARKETING", components=[{"type": "BODY", "text": "Reply STOP"}]),
+    ]
+    found = await syncing.sync(BOT)
+    assert [(each.template.name, each.words) for each in found.unheard] == [("sale", ("BAJA",))]
+    told = {"template": "sale", "language": "es", "words": "BAJA"}
+    text = "Template sale (es) promises a stop for what the bot does not understand: BAJA."
+    assert await unheard(store) == [("template", text, told)]
+    clock.now += HOUR
+    await asyncio.gather(syncing.sync(BOT), syncing.sync(BOT))
+    assert len(await unheard(store)) == 1
+    await store.put_settings(BOT, {"languages": "en,es"})
+    assert (await syncing.sync(BOT)).unheard == ()
+    assert len(await unheard(store)) == 1, "a person closes it"
+
+
+async def test_texts_are_read_once(
+    syncing: SyncTemplates, api: TemplateApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sync answers for all texts, and reads only those that it has not read before."""
+    read: list[Any] = []
+
+    def reading(texts: Any, *more: Any, **named: Any) -> list[str]:
+        read.append(texts)
+        return unheard_in_template(texts, *more, **named)
+
+    monkeypatch.setattr(sync_templates, "unheard_in_template", reading)
+    api.templates = [template("sale", "es", "MARKETING", components=BAJA)]
+    for _ in range(3):
+        assert [each.words for each in (await syncing.sync(BOT)).unheard] == [("BAJA",)]
+    assert len(read) == 1
+    await syncing.store.put_settings(BOT, {"stop_words": "salir"})
+    assert [each.words for each in (await syncing.sync(BOT)).unheard] == [("BAJA",)]
+    assert len(read) == 2
+
+
+async def test_a_question_that_was_answered_is_not_asked_again(
+    syncing: SyncTemplates, store: SQLiteStore, api: TemplateApi, clock: Clock
+) -> None:
+    """Until the template's record changes."""
+    api.templates = [template("sale", "es", "MARKETING", components=BAJA)]
+    await syncing.sync(BOT)
+    [asked] = await store.reviews(BOT, "", 9)
+    await Reviews(store).decide(BOT, asked.review_id, "nothing", actor="eva")
+    await syncing.sync(BOT)
+    assert await unheard(store) == []
+    clock.now += HOUR
+    other = [{"type": "BODY", "text": "Responde BAJA para no recibir."}]
+    api.templates = [template("sale", "es", "MARKETING", components=other)]
+    await syncing.sync(BOT)
+    assert len(await unheard(store)) == 1

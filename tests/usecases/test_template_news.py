@@ -64,3 +64,27 @@ async def test_another_account_s_template(inbound: ReceiveInbound, store: SQLite
     assert after == (Category.UTILITY, "APPROVED")
     kept = await store.webhooks(BOT, b"", 10, noted=True)
     assert [each.note for each in kept] == ["a template of another account, or an odd one"]
+
+
+async def test_texts_that_changed(inbound: ReceiveInbound) -> None:
+    """The new words are kept, whatever else the record says; other news leave them as they are."""
+    told_of: dict[str, Any] = {
+        "message_template_title": "Sale",
+        "message_template_element": "Reply BAJA to stop",
+        "message_template_footer": "The shop",
+        "message_template_buttons": [
+            {"message_template_button_type": "QUICK_REPLY", "message_template_button_text": "Stop"},
+            {"message_template_button_type": "OTP"},
+        ],
+    }
+    field = "message_template_components_update"
+    assert await told(inbound, field, **told_of) == (Category.UTILITY, "APPROVED")
+    await told(inbound, "message_template_status_update", event="PAUSED")
+    record = await inbound.store.template(BOT, "order_ready", "en_US")
+    assert record is not None
+    assert [*record.components] == [
+        ("header", "Sale"),
+        ("body", "Reply BAJA to stop"),
+        ("footer", "The shop"),
+        ("button", "Stop"),
+    ]

@@ -15,9 +15,12 @@ from optin.domain.events import Event
 from optin.domain.ids import time_ordered_id
 from optin.ports.store import Store
 from optin.upstreams import sinch_webhook
-from optin.upstreams.meta_webhook import parse, valid_signature
+from optin.upstreams.meta_parts import cut
+from optin.upstreams.meta_webhook import is_signature, parse, valid_signature
 from optin.usecases.blacklist import Blacklist
 from optin.usecases.check import Check
+from optin.usecases.erase import Erase
+from optin.usecases.import_list import ReceiveImport
 from optin.usecases.manage_bots import ManageBots
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact
@@ -47,10 +50,14 @@ def services_on(store: Store, **more: Any) -> Services:
         record_consent=RecordConsent(store, new_id),
         check=Check(store),
         read_contact=ReadContact(store),
+        erase=Erase(store, new_id),
+        imports=ReceiveImport(store, new_id),
         blacklist=Blacklist(store),
         manage_templates=ManageTemplates(store),
         send_message=SendMessage(store, new_id),
-        receive_inbound=ReceiveInbound(store, parse, valid_signature),
+        receive_inbound=ReceiveInbound(
+            store, parse, valid_signature, is_signature=is_signature, cut=cut
+        ),
         receive_sinch=ReceiveInbound(
             store,
             sinch_webhook.parse,
@@ -134,11 +141,16 @@ class Doors:
 
 async def open_doors(store: Store, *, bot_id: str = BOT, **more: Any) -> Doors:
     """The application with a bot in its store; `more` are members of `Services`."""
+    doors = doors_on(store, **more)
+    doors.token = await doors.add_bot(bot_id)
+    return doors
+
+
+def doors_on(store: Store, token: str = "", **more: Any) -> Doors:
+    """The application on a store whose bots are there, as one more process has it."""
     services = services_on(store, **more)
     app = create_app(services)
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://optin.test", follow_redirects=False
     )
-    doors = Doors(store, services, app, client)
-    doors.token = await doors.add_bot(bot_id)
-    return doors
+    return Doors(store, services, app, client, token)

@@ -13,6 +13,9 @@ from optin.domain.outbox import OutboxMessage
 from optin.ports.graph import Graph
 from optin.upstreams.connecting import ReleasingClient
 from optin.upstreams.graph import CloudGraph
+from optin.upstreams.guarded import Breakers
+from optin.upstreams.guarded_graph import GuardedGraph
+from optin.upstreams.pacing import Pacing
 from optin.upstreams.sandbox import SandboxUpstream
 from optin.upstreams.sandbox_graph import SandboxGraph
 from optin.usecases.relay import Relay
@@ -33,6 +36,8 @@ class Face:
     doors: Doors
     api: GraphApi
     relay: Relay
+    breakers: Breakers
+    pacing: Pacing
 
     async def post(
         self, *, edge: str = "messages", number: str = NUMBER, **body: Any
@@ -88,13 +93,15 @@ async def open_face(open_store: OpenStore, **settings: str) -> AsyncIterator[Fac
         async def nobody(*_: object) -> None:
             """Hears the sandbox's reports."""
 
+        breakers, pacing = Breakers(), Pacing()
+        meta = CloudGraph(ReleasingClient(total_timeout=1.0), 1.0)
         graphs: dict[str, Graph] = {
-            "meta": CloudGraph(ReleasingClient(total_timeout=1.0)),
-            "sandbox": SandboxGraph(SandboxUpstream(nobody)),
+            "meta": GuardedGraph(meta, breakers, pacing),
+            "sandbox": GuardedGraph(SandboxGraph(SandboxUpstream(nobody)), breakers),
         }
         relay = Relay(store, graphs, "test", new_id)
         doors = await open_doors(store, relay=relay)
-        face = Face(doors, api, relay)
+        face = Face(doors, api, relay, breakers, pacing)
         own = {"meta.phone_number_id": NUMBER, "meta.access_token": TOKEN}
         await doors.bots.change(
             BOT, {"upstream": "meta", "meta.base_url": api.base_url, **own, **settings}

@@ -121,6 +121,7 @@ async def test_a_number_without_plus_is_sent_with_it(face: Face) -> None:
         ({"recipient": ANNA}, 131009),
         ({"type": "template"}, 100),
         ({"access_token": "EAAG"}, 100),
+        ({"to[]": f"+{BERTIL}"}, 100),
     ],
 )
 async def test_what_cannot_be_judged_is_refused(face: Face, body: Any, code: int) -> None:
@@ -158,11 +159,12 @@ async def test_an_error_of_metas_comes_back_as_it_is(face: Face) -> None:
 
 
 async def test_no_answer_is_an_unknown_outcome(face: Face) -> None:
-    """It may have been sent: a code that no library repeats by itself, and it stays claimed."""
+    """It may have been sent: no code or status that libraries repeat, and it stays claimed."""
     await face.says("message")
     face.api.behaviour = hanging
     answer = await face.post(**TEXT)
-    assert error(answer) == (504, 504, "unknown_outcome")
+    assert error(answer) == (424, 424, "unknown_outcome")
+    assert "may have been sent" in answer.json()["error"]["message"]
     record = await face.record(answer)
     assert (record.stage, record.state) == (Stage.CLAIMED, MessageState.QUEUED)
     assert len(face.api.taken) == 1

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
+from optin.web.graph_files import CutOff
 from tests.conftest import OpenStore
 from tests.upstreams.cloud_api import NUMBER, TOKEN, VERSION
 from tests.upstreams.graph_api import FILE, FLOW, FOREIGN_WABA, MEDIA, WABA, as_bytes
@@ -61,6 +63,25 @@ async def test_a_file_is_told_of_and_downloaded_through_here(face: Face) -> None
     file = await face.doors.call("GET", url)
     assert (file.content, file.headers["content-type"]) == (FILE, "image/jpeg")
     assert error(await face.doors.call("GET", url, token=""))[:2] == (401, 190)
+
+
+async def test_a_file_that_breaks_off_has_one_answer(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came is out already: the server cuts the connection, and says nothing more."""
+
+    async def cut(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = len(FILE)
+        await response.prepare(request)
+        await response.write(FILE[:1000])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    monkeypatch.setattr(face.api, "_file", cut)
+    with pytest.raises(CutOff):
+        await face.call("GET", f"{MEDIA}/content")
 
 
 async def test_only_files_of_this_number_are_served(face: Face) -> None:

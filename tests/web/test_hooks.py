@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,12 +20,14 @@ from starlette.types import ASGIApp
 from optin.domain.consent import NEVER
 from optin.domain.errors import OptinError
 from optin.stores.sqlite import SQLiteStore
-from optin.upstreams.meta_webhook import parse, sign, valid_signature
+from optin.upstreams.meta_webhook import is_signature, parse, sign, valid_signature
 from optin.usecases.receive_inbound import ReceiveInbound
 from optin.web import hooks
+from optin.web.incoming import IncomingBodies
 from optin.web.problems import problem
 from tests.usecases.outbox import BOT, START, Clock, add_bot, clocks, opened
 from tests.vectors import load
+from tests.web.running import Wire, serving
 
 SECRET, WHO = "app-secret", "46732001122"
 PATH = f"/webhooks/meta/{BOT}"
@@ -41,17 +45,82 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
         yield made
 
 
-def application(store: Any) -> ASGIApp:
+def application(store: Any, bodies: IncomingBodies | None = None) -> ASGIApp:
     """The doors alone, with errors answered as the whole application does."""
 
     async def failed(_: Request, error: Exception) -> Response:
         assert isinstance(error, OptinError)
         answer = problem(error)
-        return Response(answer.body, answer.status, media_type=answer.media_type.decode())
+        headers = {name.decode(): value.decode() for name, value in answer.headers}
+        return Response(answer.body, answer.status, headers, answer.media_type.decode())
 
-    inbound = ReceiveInbound(store, parse, valid_signature)
-    routes = hooks.routes(SimpleNamespace(receive_inbound=inbound))
+    inbound = ReceiveInbound(store, parse, valid_signature, is_signature=is_signature)
+    routes = hooks.routes(SimpleNamespace(receive_inbound=inbound), bodies or IncomingBodies())
     return Starlette(routes=routes, exception_handlers={OptinError: failed})
+
+
+HELD_BACK = f"""POST {PATH} HTTP/1.1
+Host: x
+Content-Length: 1000
+X-Hub-Signature-256: {sign("other", b"")}
+
+""".replace("\n", "\r\n").encode()
+
+
+async def test_a_body_that_trickles_is_408(store: SQLiteStore) -> None:
+    """SPEC 5: a real socket that sends a byte now and then is told so after a while, and ended."""
+
+    def trickle(port: int) -> tuple[int, dict[str, str], bytes]:
+        with Wire(port) as wire:
+            wire.send(HELD_BACK)
+            for _ in range(8):
+                wire.send(b"x")
+                time.sleep(0.1)
+            answer = wire.answer()
+            assert wire.ended()
+            return answer
+
+    bodies = IncomingBodies(seconds=0.5)
+    with serving(application(store, bodies)) as port:
+        status, headers, body = await asyncio.to_thread(trickle, port)
+    assert (status, json.loads(body)["code"]) == (408, "too_slow")
+    assert headers["connection"] == "close"
+    assert bodies.held == 0
+
+
+async def test_a_body_that_gives_way_is_503(store: SQLiteStore) -> None:
+    """SPEC 5: whoever had to make room is asked to come again soon; who made it do so goes on."""
+
+    def two(port: int) -> list[tuple[int, dict[str, str], bytes]]:
+        with Wire(port) as old, Wire(port) as new:
+            old.send(HELD_BACK + b"x" * 900)
+            time.sleep(0.3)
+            new.send(HELD_BACK + b"x" * 1000)
+            return [old.answer(), new.answer()]
+
+    with serving(application(store, IncomingBodies(1500))) as port:
+        old, new = await asyncio.to_thread(two, port)
+    assert (old[0], json.loads(old[2])["code"]) == (503, "overloaded")
+    assert (old[1]["retry-after"], old[1]["connection"]) == ("1", "close")
+    assert (new[0], json.loads(new[2])["code"]) == (401, "invalid_signature")
+
+
+@pytest.mark.parametrize("path", [PATH, "/webhooks/meta/nobody", "/webhooks/meta"])
+async def test_what_cannot_be_signed_is_not_read(store: SQLiteStore, path: str) -> None:
+    """SPEC 5: without a signature's form, a bot or its secret it is 401 while the body is still
+    to come; what may be signed is read first."""
+
+    def knock(port: int) -> tuple[int, bytes]:
+        with Wire(port, 5) as wire:
+            form = b"sha256=" if path.endswith("nobody") else b"sha512="
+            wire.send(HELD_BACK.replace(PATH.encode(), path.encode()).replace(b"sha256=", form))
+            status, _, body = wire.answer()
+            return status, body
+
+    with serving(application(store)) as port:
+        status, body = await asyncio.to_thread(knock, port)
+    assert (status, json.loads(body)["code"]) == (401, "invalid_signature")
+    assert json.loads(body)["detail"] == "The signature is missing or wrong."
 
 
 @pytest.fixture
@@ -129,14 +198,16 @@ async def test_a_store_that_is_down_is_503(store: SQLiteStore) -> None:
 
 async def test_too_large_a_body_is_413(client: httpx.AsyncClient) -> None:
     """A body over 8 MiB is refused, announced or not; one of 8 MiB is read."""
+    headers = {"X-Hub-Signature-256": sign("other", b"")}
     for size, status in ((hooks.LARGEST_BODY + 1, 413), (hooks.LARGEST_BODY, 401)):
 
         async def chunks(size: int = size) -> AsyncIterator[bytes]:
             yield b"x" * (size - 1)
             yield b"x"
 
-        assert (await client.post(PATH, content=chunks())).status_code == status
-        assert (await client.post(PATH, content=b"x" * size)).status_code == status
+        for content in (chunks(), b"x" * size):
+            answer = await client.post(PATH, content=content, headers=headers)
+            assert answer.status_code == status
 
 
 ASKED = {

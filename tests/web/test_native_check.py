@@ -172,7 +172,7 @@ async def test_other_methods(doors: Doors) -> None:
     for method, path, allow in (
         ("GET", CHECK, "POST"),
         ("DELETE", CONSENTS, "POST"),
-        ("POST", f"/v1/bots/{BOT}/contacts/{ANNA}", "GET"),
+        ("POST", f"/v1/bots/{BOT}/contacts/{ANNA}", "DELETE, GET"),
         ("DELETE", f"/v1/bots/{BOT}/templates/a/en", "GET, PUT"),
     ):
         answer = await doors.call(method, path)

@@ -12,6 +12,7 @@ import pytest
 
 from optin.domain.bots import Bot
 from optin.domain.events import Kind
+from optin.upstreams.meta_parts import cut
 from optin.upstreams.meta_webhook import parse, sign, valid_signature
 from optin.usecases.receive_inbound import ReceiveInbound
 from optin.usecases.receive_inbound.directory import OLDEST, BotList
@@ -48,7 +49,7 @@ async def doors(open_store: OpenStore, alarm: Alarm) -> AsyncIterator[Doors]:
         await store.add_bot(Bot(bot_id, given), first_token(bot_id))
     # A clock that runs fast, so that no test waits for settings of a second ago.
     bots = BotList(itertools.count(0.0, OLDEST).__next__)
-    inbound = ReceiveInbound(store, parse, valid_signature, alarm=alarm, bots=bots)
+    inbound = ReceiveInbound(store, parse, valid_signature, alarm=alarm, bots=bots, cut=cut)
     made = await open_doors(store, receive_inbound=inbound)
     yield made
     await made.client.aclose()
@@ -147,18 +148,14 @@ async def test_templates_go_to_all_bots_of_the_account(doors: Doors) -> None:
     assert heard == ["one", "two"]
 
 
-async def test_a_mixed_body_is_relayed_to_no_stranger(doors: Doors) -> None:
-    """SPEC 4: what holds two bots' contacts goes on only if both have the same receiver."""
-    store, url = doors.store, "https://shop.example/relay"
-    mixed = bodied(stop("PN1"), stop("PN2"))
-    await store.put_settings("one", {"forward_url": url})
-    await post(doors, ALL, mixed)
-    assert (await store.lease_callbacks("t", 10**12, 99))[1] == []
-    await post(doors, ALL, bodied(stop("PN1", BEN)))
-    await store.put_settings("two", {"forward_url": url})
-    await post(doors, "/webhooks/meta/two", mixed)
-    owed = (await store.lease_callbacks("t", 10**12, 99))[1]
-    assert [(each.bot_id, each.body == mixed) for each in owed] == [("one", False), ("two", True)]
+async def test_bots_with_one_number_all_hear(doors: Doors, alarm: Alarm) -> None:
+    """R12: a stop to a number is one for each bot with that number and secret, and no other."""
+    for bot_id in ("two", "three"):
+        await doors.store.put_settings(bot_id, {"meta.phone_number_id": "PN1"})
+    for path, who in ((ALL, ADA), (ONE, BEN)):
+        assert (await post(doors, path, bodied(stop("PN1", who)))).status_code == 200
+        assert await stopped(doors, who) == ["one", "two"]
+    assert alarm == []
 
 
 @pytest.mark.parametrize(

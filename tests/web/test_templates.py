@@ -22,6 +22,23 @@ async def test_put_and_get(doors: Doors) -> None:
     assert (await doors.call("GET", f"{ROOT}/spring_sale/pt_BR")).json() == put
 
 
+async def test_texts(doors: Doors) -> None:
+    """What people read is put and shown, in Meta's shape too; without it what is known stays."""
+    texts = [{"type": "body", "text": "Reply STOP"}, {"type": "button", "text": "Stop"}]
+    put = (await doors.call("PUT", f"{ROOT}/a/en", {"components": texts})).json()
+    assert put["components"] == texts
+    meta = [
+        {"type": "BODY", "text": "Reply STOP"},
+        {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Stop"}]},
+    ]
+    again = (await doors.call("PUT", f"{ROOT}/b/en", {"components": meta})).json()
+    assert again["components"] == texts
+    plain = (await doors.call("PUT", f"{ROOT}/a/en", {"category": "utility"})).json()
+    assert (plain["category"], plain["components"]) == ("utility", texts)
+    listed = (await doors.call("GET", ROOT)).json()["templates"]
+    assert [each["components"] for each in listed] == [texts, texts]
+
+
 async def test_an_unknown_template(doors: Doors) -> None:
     """A template without a record is 404."""
     assert_problem(await doors.call("GET", f"{ROOT}/nothing/en"), 404, "not_found")
@@ -35,6 +52,8 @@ async def test_an_unknown_template(doors: Doors) -> None:
         ("a/en", {"status": ["x"]}, "status"),
         ("a/no language", {"category": "utility"}, "language"),
         ("%20/en", {"category": "utility"}, "name"),
+        ("a/en", {"components": "BODY"}, "components"),
+        ("a/en", {"components": [["BODY"]]}, "components"),
     ],
 )
 async def test_bad_records(doors: Doors, path: str, body: Any, field: str) -> None:

@@ -70,7 +70,7 @@ async def test_a_send_is_counted_on_all_its_way(settings: Settings) -> None:
     assert grown("optin_decisions_total", at="check", passed="no", reason="invalid") == 1
     assert grown("optin_hand_overs_total", outcome="accepted") == 1
     assert grown("optin_commit_seconds_count") >= 4
-    for queue in ("messages", "unsettled", "callbacks"):
+    for queue in ("messages", "unsettled", "callbacks", "not_understood"):
         assert after["optin_queue_length", (("queue", queue),)] == 0
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from optin.settings import Settings
 from optin.usecases.manage_templates import ManageTemplates
@@ -26,6 +30,13 @@ async def add_bot(settings: Settings, api: ConversationApi) -> str:
         _, fresh = await manage_bots(store).add("shop", api.settings)
         await ManageTemplates(store).put("shop", "order_ready", "en", "utility")
     return fresh.text
+
+
+async def kept(settings: Settings) -> Mapping[str, int]:
+    """How many messages the database has, by state."""
+    query = "SELECT state, count(*) FROM messages GROUP BY state"
+    with closing(sqlite3.connect(settings.database_path)) as file:
+        return dict(file.execute(query).fetchall())
 
 
 async def told(client: httpx.AsyncClient, given: dict[str, Any]) -> None:
@@ -71,3 +82,42 @@ async def test_out_and_back(tmp_path: Path) -> None:
         assert message is not None
         assert (message.state, message.upstream_id) == ("read", "01MSG1")
     assert api.objections == []
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"type": "sticker", "id": "7301"}, "message.url"),
+        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "Bo"}}] * 2}, "contacts"),
+        ({**TEMPLATE, "header_params": ["a", "b"]}, "message.header_params"),
+    ],
+)
+async def test_what_it_cannot_say_is_refused_at_the_door(
+    tmp_path: Path, message: dict[str, Any], field: str
+) -> None:
+    """H9: 400 with the field at either door, and nothing is kept; on another upstream, and within
+    a second of the change, the same message is taken."""
+    settings = Settings(database=f"sqlite:{tmp_path / 'optin.db'}")
+    async with conversation_api() as api:
+        token = await add_bot(settings, api)
+        async with (
+            running_app(settings) as app,
+            opened_store(settings) as store,
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://optin",
+                headers={"Authorization": f"Bearer {token}"},
+            ) as client,
+        ):
+            legacy = ("/whatsapp/v1/shop/messages", {"to": [ADA], "message": message})
+            native = ("/v1/bots/shop/messages", {"to": ADA, "message": message})
+            for path, body in (legacy, native):
+                refused = await client.post(path, json=body)
+                told = refused.json()
+                assert (refused.status_code, await kept(settings)) == (400, {})
+                assert f"{field}]" in told.get("details", told.get("detail"))
+                assert "upstream (sinch)" in told.get("details", told.get("detail"))
+            await store.put_settings("shop", {"upstream": "sandbox"})
+            taken = await client.post(legacy[0], json=legacy[1])
+            assert (taken.status_code, await kept(settings)) == (201, {"no_opt_in": 1})
+    assert api.taken == []

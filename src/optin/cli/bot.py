@@ -14,8 +14,10 @@ from optin.cli.options import DATABASE, JSON, checked_id, with_backlog, with_sto
 from optin.cli.output import print_json, print_table, shown_time
 from optin.cli.setting_values import read_values
 from optin.domain.bots import SECRETS, SETTINGS, Bot, checked_settings
+from optin.domain.completeness import missing
 from optin.domain.errors import InvalidInput
 from optin.ports.backlog import HeldUp
+from optin.ports.store import Store
 from optin.wiring.making import manage_bots
 
 NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
@@ -62,6 +64,7 @@ def add(
         print_json({**_brief(made), "token": fresh.text, "token_id": fresh.token.token_id})
     else:
         print(f"Bot {made.bot_id} is there. Its token, which is not shown again:\n{fresh.text}")
+    _warn_of_missing(made)
 
 
 @bot.command("list")
@@ -86,7 +89,12 @@ def show(bot_id: str, database: str | None, as_json: bool) -> None:
     """Show a bot's settings, and its messages that wait; of secrets, only whether they are set."""
     found = with_store(database, lambda store: manage_bots(store).bot(bot_id))
     waiting = with_backlog(database, lambda backlog: backlog.held_up(bot_id))
-    _print_settings(found, as_json, {"waiting": list(map(_waiting_json, waiting))})
+    lacking = missing(found)
+    more = {"missing": list(lacking), "waiting": list(map(_waiting_json, waiting))}
+    _print_settings(found, as_json, more)
+    if lacking and not as_json:
+        print()
+        print_table(("MISSING", "UNTIL IT IS SET"), list(lacking.items()))
     if waiting and not as_json:
         print()
         print_table(("WAITING", "SINCE", "NEXT TRY", "LAST TRY"), list(map(_waiting, waiting)))
@@ -109,11 +117,20 @@ def set_(
     changes = read_values((*values, *given))
     if not changes:
         raise InvalidInput("Name at least one setting, as KEY=VALUE.")
-    changed = with_store(database, lambda store: manage_bots(store).change(bot_id, changes))
+
+    async def change(store: Store) -> tuple[Bot, bool]:
+        changed = await manage_bots(store).change(bot_id, changes)
+        return changed, bool(await store.webhooks(bot_id, b"", 1, noted=True))
+
+    changed, kept = with_store(database, change)
     if as_json:
         _print_settings(changed, as_json)
     else:
         print(f"Bot {bot_id}: {', '.join(changes)} changed.")
+    _warn_of_missing(changed)
+    if kept and changes.get("meta.phone_number_id"):
+        again = f"optin webhooks replay --bot {bot_id}"
+        print(f"Webhooks were kept without effect: '{again}' takes them in.", file=sys.stderr)
 
 
 @bot.command()
@@ -130,6 +147,11 @@ def remove(bot_id: str, yes: bool, database: str | None, as_json: bool) -> None:
         print_json({"id": bot_id, "removed": True})
     else:
         print(f"Bot {bot_id} is ended; its tokens are dead.")
+
+
+def _warn_of_missing(of: Bot) -> None:
+    for key, until in missing(of).items():
+        print(f"Bot {of.bot_id} has no {key}: until it is set, {until}.", file=sys.stderr)
 
 
 def _brief(each: Bot) -> dict[str, str]:

@@ -105,5 +105,5 @@ def _as_json(each: Callback) -> dict[str, Any]:
         "due": shown_time(each.due) if each.stage is CallbackStage.WAITING else None,
         "attempts": each.attempts,
         "outcome": each.outcome,
-        "size": len(each.body),
+        "size": each.size,
     }

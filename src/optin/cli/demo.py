@@ -15,6 +15,7 @@ from optin.cli.demo_bot import BOT, CUSTOMER, STRANGER, UTILITY, prepare
 from optin.cli.listening import listen, url_of
 from optin.cli.options import settings_for
 from optin.cli.serving import serve_until_stopped
+from optin.settings import Settings
 from optin.wiring.opening import opened_store
 
 _DATABASE = "sqlite:optin-demo.db"
@@ -38,10 +39,17 @@ def demo(host: str | None, port: str | None, database: str) -> None:
         token = asyncio.run(fresh_token())
         url = url_of(sock)
         program = [*_program(), "sandbox", "say", "--bot", BOT, "--url", url]
-        program += ["--database", f"sqlite:{settings.database_path.absolute()}"]
+        program += ["--database", _anywhere(settings)]
         serve_until_stopped(
             settings, sock, lambda: print(_welcome(url, token, program), flush=True)
         )
+
+
+def _anywhere(settings: Settings) -> str:
+    """The database, as a command in any folder names it."""
+    if settings.is_postgresql:
+        return settings.shown_database
+    return f"sqlite:{settings.database_path.absolute()}"
 
 
 def _program() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,8 +14,10 @@ from optin.cli.output import print_json
 from optin.domain.bots import Bot, checked_settings
 from optin.domain.errors import InvalidInput, NotFound
 from optin.domain.keywords import Intent, intent
-from optin.domain.promises import unheard_promises
-from optin.ports.store import Store
+from optin.domain.promises import unheard_in_template
+from optin.domain.template_texts import TemplateText
+from optin.domain.templates import is_in_use
+from optin.ports.store import Store, Template
 
 _LONGEST = 1_000_000  # characters of a file of texts
 
@@ -84,29 +87,48 @@ def lint(
 ) -> int:
     """Find words that a text tells people to answer with, but that the bot would not understand.
 
-    Ends with 1 if there are any: "Reply BAJA to stop" promises what a bot without Spanish breaks.
+    Without --text and --file the bot's template records are read: those that are approved, and
+    those without a status. Ends with 1 if there are any such words: "Reply BAJA to stop" promises
+    what a bot without Spanish breaks.
     """
     given = [*texts, *(_texts_in(file) if file else [])]
-    if not given:
-        raise click.UsageError("Give --text or --file.")
     bot = _bot(bot_id, database)
-    found = [(text, _unheard(text, bot)) for text in given]
-    wrong = [(text, words) for text, words in found if words]
-    if as_json:
-        rows = [{"text": text, "not_understood": list(words)} for text, words in wrong]
-        print_json({"texts": len(found), "promises": rows})
+    if texts or file:
+        checked, wrong = len(given), _unheard_in(bot, given)
     else:
-        for text, words in wrong:
-            print(f"not understood: {', '.join(words)}\n  in: {' '.join(text.split())}")
-        print(
-            f"{len(found)} texts, {len(wrong)} with a word that bot {bot_id} does not understand."
-        )
+        records = with_store(database, lambda store: store.templates(bot_id))
+        checked, wrong = _unheard_in_records(bot, records)
+    if as_json:
+        print_json({"texts": checked, "promises": wrong})
+    else:
+        for row in wrong:
+            named = f"{row['template']} ({row['language']}): " if "template" in row else ""
+            print(f"not understood: {', '.join(row['not_understood'])}")
+            print(f"  in: {named}{' '.join(row['text'].split())}")
+        print(f"{checked} texts, {len(wrong)} with a word that bot {bot_id} does not understand.")
     return 1 if wrong else 0
 
 
-def _unheard(text: str, bot: Bot) -> Sequence[str]:
-    risky = frozenset(bot.words("risky_words"))
-    return unheard_promises(text, bot.languages, bot.words("stop_words"), risky=risky)
+def _unheard_in(bot: Bot, texts: Sequence[str]) -> list[dict[str, Any]]:
+    found = [(text, _unheard(bot, TemplateText("body", text))) for text in texts]
+    return [{"text": text, "not_understood": words} for text, words in found if words]
+
+
+def _unheard_in_records(bot: Bot, records: Sequence[Template]) -> tuple[int, list[dict[str, Any]]]:
+    """How many texts the templates in use have, and those of them that promise too much."""
+    checked, wrong = 0, []
+    for record in (each for each in records if is_in_use(each.status)):
+        for text in record.components:
+            checked += 1
+            if words := _unheard(bot, text):
+                named = {"template": record.name, "language": record.language, "part": text.part}
+                wrong.append({"text": text.text, "not_understood": words, **named})
+    return checked, wrong
+
+
+def _unheard(bot: Bot, text: TemplateText) -> list[str]:
+    own, risky = bot.words("stop_words"), frozenset(bot.words("risky_words"))
+    return unheard_in_template([text], bot.languages, own, risky=risky)
 
 
 def _bot(bot_id: str, database: str | None) -> Bot:

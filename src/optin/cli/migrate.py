@@ -19,8 +19,8 @@ def migrate(database: str | None, as_json: bool) -> None:
     settings = settings_for(database=database)
     before, now = asyncio.run(migrate_store(settings))
     if as_json:
-        print_json({"database": settings.database, "before": before, "now": now})
+        print_json({"database": settings.shown_database, "before": before, "now": now})
     elif before == now:
-        print(f"{settings.database} is up to date (schema {now}).")
+        print(f"{settings.shown_database} is up to date (schema {now}).")
     else:
-        print(f"{settings.database} is now at schema {now} (it was at {before}).")
+        print(f"{settings.shown_database} is now at schema {now} (it was at {before}).")

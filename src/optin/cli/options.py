@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -23,7 +24,9 @@ def checked_id(_: click.Context, __: click.Parameter, value: str) -> str:
     return checked_bot_id(value)
 
 
-DATABASE = click.option("--database", metavar="URL", help="sqlite:PATH (default sqlite:optin.db).")
+DATABASE = click.option(
+    "--database", metavar="URL", help="sqlite:PATH (default sqlite:optin.db) or postgresql://…"
+)
 BOT = click.option(
     "--bot", "bot_id", metavar="ID", required=True, callback=checked_id, help="The bot's id."
 )
@@ -58,3 +61,11 @@ def with_backlog(database: str | None, look: Callable[[Backlog], Awaitable[Resul
             await backlog.close()
 
     return asyncio.run(run())
+
+
+def system_user() -> str:
+    """Who runs the command, as the system knows them: kept as whoever did it (R14)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

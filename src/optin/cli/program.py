@@ -25,6 +25,13 @@ _COMMANDS = (
     "serve",
     "bot",
     "check",
+    "history",
+    "proof",
+    "forget",
+    "verify",
+    "import",
+    "filter",
+    "export",
     "template",
     "reconcile",
     "callbacks",
@@ -37,6 +44,10 @@ _COMMANDS = (
 )
 
 
+#: But those whose names are words of Python.
+_ELSEWHERE = {"import": "import_list", "filter": "filter_list"}
+
+
 class _Commands(click.Group):
     """Loads the command that is called, not all: `bot list` needs no web server."""
 
@@ -46,7 +57,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"optin.cli.{cmd_name}"), cmd_name)
+        name = _ELSEWHERE.get(cmd_name, cmd_name)
+        command: click.Command = getattr(import_module(f"optin.cli.{name}"), name)
         return command
 
 

@@ -25,7 +25,8 @@ def reconcile(bot_id: str, apply: bool, database: str | None, as_json: bool) -> 
     found = with_store(database, lambda store: _compared(store, bot_id, apply=apply))
     if as_json:
         rows = list(map(_as_json, found.differences))
-        print_json({"bot": bot_id, "listed": found.listed, "differences": rows})
+        counts = {"listed": found.listed, "unreadable": found.unreadable}
+        print_json({"bot": bot_id, **counts, "differences": rows})
         return
     if found.differences:
         head = ("NUMBER", "LIST", "SINCE", "HERE", "RECORDED")
@@ -61,6 +62,8 @@ def _columns(each: Difference) -> tuple[str, ...]:
 
 
 def _sum(found: Compared) -> str:
-    differ, recorded = found.differences, any(each.recorded for each in found.differences)
-    text = f"{found.listed} entries on the provider's lists; {len(differ)} differ."
-    return f"{text} --apply records them." if differ and not recorded else text
+    differ, new = found.differences, [each for each in found.differences if not each.recorded]
+    text = f"{len(differ)} of {found.listed} entries on the provider's lists differ."
+    if found.unreadable:
+        text += f" {found.unreadable} name nobody and were left out."
+    return f"{text} --apply records {len(new)}." if new else text

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
-from optin.cli.options import BOT, DATABASE, JSON, with_store
+from optin.cli.options import BOT, DATABASE, JSON, system_user, with_store
 from optin.cli.output import print_json, print_table, shown_time
 from optin.domain.identities import shown
 from optin.ports.store import Review
@@ -69,7 +67,7 @@ def decide(
     as_json: bool,
 ) -> None:
     """Decide one item: an opt-out, one of marketing only, or nothing. It can be done once."""
-    who = f"cli:{actor or _user()}"
+    who = f"cli:{actor or system_user()}"
     decided = with_store(
         database,
         lambda store: Reviews(store).decide(
@@ -80,13 +78,6 @@ def decide(
         print_json(_as_json(decided))
     else:
         print(f"{decided.review_id}: {decided.decision}.")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _columns(item: Review) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from optin.cli.options import BOT, DATABASE, JSON, with_store
@@ -76,12 +78,20 @@ def sync(bot_id: str, database: str | None, as_json: bool) -> None:
     found = with_store(database, lambda store: _synced(store, bot_id))
     if as_json:
         changed = list(map(_as_json, found.changed))
-        print_json({"bot": bot_id, "listed": found.listed, "changed": changed})
+        unheard = [
+            {"name": t.name, "language": t.language, "not_understood": list(words)}
+            for t, words in found.unheard
+        ]
+        told = {"bot": bot_id, "listed": found.listed, "changed": changed, "unheard": unheard}
+        print_json(told)
         return
     if found.changed:
         rows = [(t.name, t.language, t.category or "unknown", t.status) for t in found.changed]
         print_table(("NAME", "LANGUAGE", "CATEGORY", "STATUS"), rows)
     print(f"{found.listed} templates are listed; {len(found.changed)} records changed.")
+    for t, words in found.unheard:
+        print(f"{t.name} ({t.language}) promises a stop for: {', '.join(words)}. The bot does not")
+        print("understand that: see optin review list and the settings languages and stop_words.")
 
 
 async def _synced(store: Store, bot_id: str) -> Synced:
@@ -92,11 +102,12 @@ async def _synced(store: Store, bot_id: str) -> Synced:
         await syncing.close()
 
 
-def _as_json(record: Template) -> dict[str, str | None]:
+def _as_json(record: Template) -> dict[str, Any]:
     return {
         "name": record.name,
         "language": record.language,
         "category": record.category,
         "status": record.status,
         "updated": shown_time(record.updated),
+        "components": [{"type": part, "text": text} for part, text in record.components],
     }

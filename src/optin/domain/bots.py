@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from optin.domain import confirmation_texts
 from optin.domain.consent import Policy
 from optin.domain.decision import Enforce
 from optin.domain.errors import InvalidSetting
+from optin.domain.events import DAY
+from optin.domain.outdated_wordings import checked_wordings, outdated_wordings
 
 BOT_ID = re.compile(r"[A-Za-z0-9\-_.]{1,64}")
 
@@ -46,7 +49,12 @@ class Bot:
     @property
     def policy(self) -> Policy:
         """What an opt-in is worth to this bot (R4)."""
-        return Policy(reopt_in_needs_evidence=self.value("reopt_in") == "evidence")
+        days = int(self.value("opt_in_days"))
+        return Policy(
+            reopt_in_needs_evidence=self.value("reopt_in") == "evidence",
+            opt_in_lifetime=days * DAY or None,
+            outdated=outdated_wordings(self.value("outdated_wordings")),
+        )
 
     @property
     def route(self) -> Mapping[str, str]:
@@ -191,9 +199,11 @@ _TABLE = (
     Setting("start_words", "", _words),
     Setting("risky_words", "", _words),
     Setting("review_stop", "no", _one_of("yes", "no")),
-    Setting("confirm_opt_out", "", _text),
+    Setting("confirm_opt_out", "", confirmation_texts.checked),
     Setting("enforce", "all", _one_of("all", "opt_outs", "none")),
     Setting("reopt_in", "any", _one_of("any", "evidence")),
+    Setting("opt_in_days", "0", _whole_number(0, 36500)),
+    Setting("outdated_wordings", "", checked_wordings),
     Setting("optin_response", "empty", _one_of("empty", "rows")),
     Setting("callback_url", "", _url),
     Setting("callback_hmac_key", "", _text, secret=True),
@@ -201,6 +211,8 @@ _TABLE = (
     Setting("events_url", "", _url),
     Setting("forward_url", "", _url),
     Setting("keep_webhooks_days", "7", _whole_number(0, 365)),
+    Setting("keep_events_days", "0", _whole_number(0, 36500)),
+    Setting("keep_messages_days", "0", _whole_number(0, 36500)),
     Setting("upstream", "sandbox", _one_of("sandbox", "meta", "sinch")),
     Setting("meta.phone_number_id", "", _ID),
     Setting("meta.waba_id", "", _ID),

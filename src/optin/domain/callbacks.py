@@ -89,6 +89,14 @@ def relayed_headers(given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def signed_anew(given: Mapping[str, str], secret: str, body: bytes) -> dict[str, str]:
+    """The headers of a relay whose body is only a part of what Meta signed (`relayed_headers`):
+    its own signature, made as Meta makes them with the same app secret, and no other."""
+    kept = {name: value for name, value in given.items() if "signature" not in name}
+    digest = hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+    return {**kept, "x-hub-signature-256": f"sha256={digest}"}
+
+
 def relay_id(bot_id: str, digest: str, received: int) -> str:
     """The id of the relay of one body: one that comes again is relayed again, as its sender meant.
     `digest` is the body's, `received` UTC µs."""

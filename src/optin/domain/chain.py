@@ -77,6 +77,11 @@ def leaves_digest(leaves: Iterable[bytes]) -> bytes:
     return hashlib.sha256(b"".join(leaves)).digest()
 
 
+def emptied_digest(rows: Iterable[Sequence[Scalar]]) -> bytes:
+    """What an erasure's entry names the entries by that it emptied: their fields, in order."""
+    return hashlib.sha256(b"".join(_digest(*row) for row in rows)).digest()
+
+
 def _digest(*values: Scalar) -> bytes:
     """No two lists of values have the same text: each says its type and its length."""
     return hashlib.sha256("".join(map(_text, values)).encode("utf-8", "surrogatepass")).digest()

@@ -1,9 +1,10 @@
 """The one message that may follow an opt-out: its confirmation (R7).
 
-Theory: it is made in the commit of the opt-out, under an id made of that event's, so there never
-are two for one event. It passes the gate although the contact has opted out, but only while that
-very opt-out is the newest word, and only within its life; a hand-over of unknown outcome stays
-claimed as any other (H8), so it is never tried again.
+Theory: it is made in the commit of the opt-out, under an id made of that event's, and only if the
+contact's message was never recorded before, for any of its identities: never two for one message.
+It passes the gate although the contact has opted out, but only while that very opt-out is the
+newest word, and only within its life; a hand-over of unknown outcome stays claimed as any other
+(H8), so it is never tried again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optin.domain.bots import Bot
+from optin.domain.confirmation_texts import text_for
 from optin.domain.consent import NEVER, Clocks, Policy, newest_opt_out, opted_in, session_until
 from optin.domain.events import SECOND, Event
 from optin.domain.ids import derived_id, ulid
@@ -29,10 +31,13 @@ def is_first_stop(before: Clocks, now: int, policy: Policy) -> bool:
     return opted_in(before, now, policy) or session_until(before, now) is not None
 
 
-def confirmation(bot: Bot, to: str, events: Sequence[Event], now: int) -> OutboxMessage | None:
+def confirmation(
+    bot: Bot, to: str, events: Sequence[Event], language: str, now: int
+) -> OutboxMessage | None:
     """The confirmation of one message's opt-outs, those of each of its identities; None if the bot
-    wants none (`confirm_opt_out`), or if it would come too late."""
-    text = bot.value("confirm_opt_out")
+    wants none (`confirm_opt_out`), or if it would come too late. `language`: that of the pack
+    which heard the stop word, "" if none did (a word of the bot's own)."""
+    text = text_for(bot.value("confirm_opt_out"), language, bot.languages)
     newest = max(events, key=lambda event: event.effective or NEVER)
     if not text or newest.effective is None or newest.effective + LIFE <= now:
         return None

@@ -92,6 +92,8 @@ def moved(event: Event) -> Clocks:
             )
         case Kind.ERASED:
             return Clocks(opt_out_other=at)
+        case Kind.CHECKPOINT:
+            return BLANK
         case Kind.OPT_OUT_KEYWORD:
             return Clocks(opt_out_keyword=at, opt_out_from_contact=at)
         case _:
@@ -144,9 +146,16 @@ def newest(clocks: Clocks) -> int:
 
 
 def read(blocking: Iterable[Clocks], allowing: Iterable[Clocks]) -> Clocks:
-    """What a decision reads (R11): opt-outs and stops from W (`blocking`), the rest from N."""
+    """What a decision reads (R11): opt-outs and stops from W (`blocking`), the rest from N.
+
+    A start word lifts an opt-out by keyword (R4). Another's STOP, which counts from W alone, must
+    not make one of an opt-out that was none: it would lift something.
+    """
     allowed = reduce(join, allowing, BLANK)
     blocked = reduce(join, blocking, BLANK)
+    own, others = allowed.opt_out_keyword, blocked.opt_out_keyword
+    if others > own and own <= allowed.opt_out_other:
+        allowed = allowed._replace(start_word=NEVER)
     return allowed._replace(**{name: getattr(blocked, name) for name in BLOCKING})
 
 

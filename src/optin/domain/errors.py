@@ -59,10 +59,22 @@ class InvalidSetting(InvalidInput):
     code = "invalid_setting"
 
 
+class InvalidList(InvalidInput):
+    """A file that is no list, or one that does not say what its rows are (SPEC 6)."""
+
+    code = "invalid_list"
+
+
 class TooLarge(InvalidInput):
     """The body is larger than a call of its kind may be (H6)."""
 
     code = "too_large"
+
+
+class TooSlow(InvalidInput):
+    """The body did not arrive in the time that it may take (SPEC 5)."""
+
+    code = "too_slow"
 
 
 class WrongMethod(OptinError):
@@ -105,6 +117,12 @@ class Conflict(OptinError):
     code = "conflict"
 
 
+class Gone(OptinError):
+    """What is asked about was there and has left for good (R16)."""
+
+    code = "gone"
+
+
 class TooManyRequests(OptinError):
     """More waits than may wait. `retry_after` is in whole seconds (H6)."""
 
@@ -113,6 +131,12 @@ class TooManyRequests(OptinError):
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Overloaded(OptinError):
+    """More is arriving than one process takes in at once: come again (SPEC 5)."""
+
+    code = "overloaded"
 
 
 class StoreUnavailable(OptinError):

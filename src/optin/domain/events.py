@@ -17,8 +17,8 @@ DAY = 86_400 * SECOND
 
 
 class Kind(StrEnum):
-    """The kinds of event: those that move a clock (R2), those that link identities (R11), and the
-    erasure, which does both (R15)."""
+    """The kinds of event: those that move a clock (R2), those that link identities (R11), the
+    erasure, which does both (R15), and the checkpoint, which is about nobody (R16)."""
 
     OPT_IN = "opt_in"
     OPT_OUT = "opt_out"
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     REPLACES = "replaces"
     REPLACED = "replaced"
     ERASED = "erased"
+    CHECKPOINT = "checkpoint"
 
 
 #: Kinds that move links between identities instead of clocks (R11).

@@ -1,8 +1,8 @@
 """What a Cloud API client posts to `messages`, read so that Meta cannot read it another way.
 
 Judging one thing while Meta acts on another would be a way round the gate. So what could be read
-in two ways is refused: a member named twice, a second content beside that of the type, a control
-member of Graph's own. All else is for Meta to judge, and goes on byte for byte (SPEC 7).
+in two ways is refused: a member named twice, a second content beside that of the type, a type or
+member that Meta does not document. All else is Meta's to judge and goes on byte for byte (SPEC 7).
 """
 
 from __future__ import annotations
@@ -21,16 +21,31 @@ from optin.domain.messages import MessageType
 TEMPLATE = MessageType.TEMPLATE.value
 #: The type of a message that names none, as Meta has it.
 _DEFAULT_TYPE = "text"
-_TYPE = re.compile(r"[a-z_]{1,32}")
-#: Members that hold a message's content, each named like its type.
-_CONTENTS = frozenset((*MessageType, "reaction", "order", "product", "address", "pin"))
-#: Members by which Graph is told to do something else, or for somebody else.
-_CONTROLS = frozenset(("access_token", "appsecret_proof", "batch", "method", "_method"))
+#: The types that Meta documents; the member that holds the content is named like its type.
+_TYPES = frozenset((*(kind.value for kind in MessageType), "reaction", "pin"))
+#: All that Meta documents beside the content. What is not known here could be another recipient,
+#: another content or a control of Graph's, so it is not passed on.
+_MEMBERS = _TYPES | {
+    "messaging_product",
+    "recipient_type",
+    "to",
+    "recipient",
+    "type",
+    "context",
+    "biz_opaque_callback_data",
+    "recipient_identity_key_hash",
+    "product_policy",
+    "message_activity_sharing",
+    "message_send_ttl_seconds",
+    "bid_spec",
+}
 _RECEIPT = frozenset(("messaging_product", "status", "message_id", "typing_indicator"))
 #: What Meta itself takes out of a phone number.
 _WRITTEN = str.maketrans("", "", " -()")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _SPACE = re.compile(r"[ \t\n\r]*")
+#: So much of the name of an unknown member is told.
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +89,6 @@ def parse_post(body: bytes) -> GraphMessage | Receipt:
     except (ValueError, RecursionError):
         raise InvalidInput("The body is not a JSON object that names each member once.") from None
     values = {name: member.value for name, member in members.items()}
-    if _CONTROLS & values.keys():
-        _refuse("access_token, batch and method", "are not taken in a body")
     if values.get("messaging_product") != "whatsapp":
         _refuse("messaging_product", "must be whatsapp")
     if "status" in values:
@@ -88,10 +101,13 @@ def _message(
 ) -> GraphMessage:
     if values.get("recipient_type") not in (None, "individual"):
         _refuse("recipient_type", "must be individual: groups are not served")
+    unknown = next((name for name in values if name not in _MEMBERS), None)
+    if unknown is not None:
+        _refuse(ascii(unknown)[1:-1][:_LONGEST_NAME], "is not a member of a message")
     kind = values.get("type") or _DEFAULT_TYPE
-    if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
-        _refuse("type", "must be a type of message")
-    if (_CONTENTS & values.keys()) - {kind}:
+    if not isinstance(kind, str) or kind not in _TYPES:
+        _refuse("type", f"must be one of {', '.join(sorted(_TYPES))}")
+    if (_TYPES & values.keys()) - {kind}:
         _refuse("type", "must name the only content of the message")
     identities = _identities(values)
     opaque = values.get("biz_opaque_callback_data")
@@ -119,7 +135,8 @@ def _addressed(body: bytes, text: str, to: _Member | None, identity: str) -> byt
     """The body, with a number that Meta would read otherwise than we did written as we read it."""
     if to is None or to.value is None or is_bsuid(identity):
         return body
-    if isinstance(to.value, str) and to.value.translate(_WRITTEN) == f"+{identity}":
+    written = to.value if isinstance(to.value, str) else ""
+    if written.startswith("+") and written.translate(_WRITTEN) == f"+{identity}":
         return body
     return f'{text[: to.start]}"+{identity}"{text[to.end :]}'.encode()
 

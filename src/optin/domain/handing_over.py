@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from optin.domain.decision import Gate
+from optin.domain.ids import derived_id, ulid
 from optin.domain.messages import Category, MessageState, advances
-from optin.domain.outbox import UNKNOWN_LIFE, OutboxMessage, Stage, judged_as
+from optin.domain.outbox import REPORTED_TYPE, UNKNOWN_LIFE, OutboxMessage, Stage, judged_as
 from optin.domain.retries import hand_over_wait
 
 EXPIRED = "expired"
@@ -24,9 +25,10 @@ def is_held(message: OutboxMessage, claimant: str) -> bool:
 
 def judged(message: OutboxMessage, category: Category, verdict: Gate, now: int) -> OutboxMessage:
     """Claimed, or settled as refused. Judging a claimed one again counts as the same attempt."""
+    changed = judged_as(verdict)
     if message.stage is Stage.WAITING and verdict.passes:
-        message = replace(message, stage=Stage.CLAIMED, claimed=now, attempts=message.attempts + 1)
-    return replace(message, category=category, **judged_as(verdict))
+        changed |= {"stage": Stage.CLAIMED, "claimed": now, "attempts": message.attempts + 1}
+    return replace(message, category=category, **changed)
 
 
 def accepted(message: OutboxMessage, upstream_id: str) -> OutboxMessage:
@@ -86,6 +88,41 @@ def reported(
         return message
     known = replace(message, upstream_id=message.upstream_id or upstream_id)
     return _moved(known, state, details)
+
+
+def foretold_id(bot_id: str, upstream_id: str) -> str:
+    """The id of what `foretold` makes of reports of this message of the provider's."""
+    return ulid(derived_id(0, bot_id, upstream_id, REPORTED_TYPE))
+
+
+def foretold(
+    bot_id: str, upstream_id: str, identity: str, state: MessageState, details: str, *, stops: bool
+) -> OutboxMessage:
+    """What a report says of a message that nobody knows yet, to be kept until one settles that the
+    provider gave this id. Later reports move it on as any message. `stops`: it tells of a marketing
+    stop, and nobody knows whose (R8). It was never created, judged or claimed: all times are 0.
+    """
+    return OutboxMessage(
+        bot_id=bot_id,
+        message_id=foretold_id(bot_id, upstream_id),
+        identity=identity,
+        body={"type": REPORTED_TYPE, "stops": stops},
+        category=Category.SERVICE,
+        created=0,
+        expires=0,
+        due=0,
+        stage=Stage.SETTLED,
+        state=state,
+        details=details,
+        upstream_id=upstream_id,
+    )
+
+
+def caught_up(message: OutboxMessage, early: OutboxMessage) -> tuple[OutboxMessage, OutboxMessage]:
+    """The message with what was foretold of it, and what stays of that: nothing of anybody's, and
+    nothing finds it again."""
+    after = reported(message, early.state, early.upstream_id, early.details)
+    return after, replace(early, upstream_id="", identity="", details="")
 
 
 def _moved(message: OutboxMessage, state: MessageState, details: str) -> OutboxMessage:

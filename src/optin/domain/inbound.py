@@ -14,6 +14,7 @@ from typing import Any
 
 from optin.domain.events import SECOND
 from optin.domain.messages import MessageState
+from optin.domain.template_texts import TemplateText
 
 #: The provider's error for "this person stopped marketing from this business" (R8).
 MARKETING_STOPPED = 131050
@@ -138,6 +139,7 @@ class TemplateUpdate:
 
     `language` as it came. `categories`: those that the news name for now and later, none if it is
     not about that; `status`: "" if it is not about that. Both in the provider's words.
+    `components`: the texts as they are now, None if it is not about them.
     """
 
     account: str
@@ -147,6 +149,7 @@ class TemplateUpdate:
     unit: int = SECOND
     categories: tuple[str, ...] = ()
     status: str = ""
+    components: tuple[TemplateText, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from optin.domain.bots import Bot
 from optin.domain.events import Claim, Kind, Origin
+from optin.domain.identities import is_bsuid
 from optin.domain.ids import derived_id, ulid
 from optin.domain.inbound import InboundMessage, Preference, ProviderConsent, StatusUpdate
 from optin.domain.keywords import Intent, intent
+from optin.domain.packs.pack import words
 
 _LONGEST_TIME = 2**57  # later than any date there is, and well within an id's 48 bits of ms
 _PREFERENCES = {
@@ -22,6 +24,14 @@ _PREFERENCES = {
     "resume": Kind.PROVIDER_MARKETING_RESUME,
 }
 
+
+#: The countries whose numbers begin with +1.
+_PLUS_ONE = frozenset(
+    words("""
+        US, CA, PR, AG, AI, AS, BB, BM, BS, DM, DO, GD, GU, JM, KN, KY, LC, MP, MS, SX, TC, TT
+        VC, VG, VI
+        """)
+)
 
 _STRONGEST_FIRST = (
     Intent.STOP,
@@ -47,7 +57,7 @@ def understood(bot: Bot, item: InboundMessage) -> Said:
     """The strongest intent in the message's texts (R10). A group's words are nobody's request."""
     if item.group:
         return Said(Intent.NONE, "")
-    nanp = any(len(i) == 11 and i.startswith("1") and i.isdigit() for i in item.identities)
+    nanp = any(map(_is_of_plus_one, item.identities))
     said = {
         intent(
             text,
@@ -62,6 +72,24 @@ def understood(bot: Bot, item: InboundMessage) -> Said:
     }
     meaning = next((each for each in _STRONGEST_FIRST if each in said), Intent.NONE)
     return Said(meaning, said[meaning] if meaning in _STRONGEST_FIRST else "")
+
+
+def _is_of_plus_one(identity: str) -> bool:
+    """A number of +1, or a BSUID of a country there: the number may be withheld."""
+    if is_bsuid(identity):
+        return identity[:2] in _PLUS_ONE
+    return len(identity) == 11 and identity.startswith("1") and identity.isdigit()
+
+
+def language_heard(bot: Bot, item: InboundMessage, said: Said) -> str:
+    """The contact's language, as far as the words tell it: the first of the bot's languages whose
+    pack alone hears the same; "" if none does, as for a word of the bot's own."""
+    risky = frozenset(bot.words("risky_words"))
+    for language in bot.languages:
+        heard = intent(said.text, languages=[language], reply=item.is_reply, risky=risky)
+        if heard is said.meaning:
+            return language
+    return ""
 
 
 def message_event_ids(bot_id: str, item: InboundMessage, identity: str) -> frozenset[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 from typing import Final
 
 from optin.domain.folding import comparable, fold
@@ -67,7 +68,8 @@ def intent(
         meaning = strongest((*meanings, whole, started))
         if meaning is not Intent.NONE:
             return meaning
-    unclear = any(_is_unclear(words, lexicon, own.stop) for lexicon in asking)
+    idioms = [idiom for lexicon in packs.lexicons for idiom in lexicon.idioms(words)]
+    unclear = any(_is_unclear(words, lexicon, own.stop, idioms) for lexicon in asking)
     return Intent.REVIEW if unclear else Intent.NONE
 
 
@@ -75,14 +77,25 @@ def _requested(words: Sequence[str], lexicon: Lexicon, own: AbstractSet[str]) ->
     """What a short request asks for; `NONE` if it is long, or says anything else besides."""
     phrases = _short_text(words, lexicon, own)
     roles = {each.role for each in phrases}
-    asks = not roles.isdisjoint((Role.STOP, Role.ALONE, Role.ENDING))
+    asks = not roles.isdisjoint((Role.STOP, Role.ALONE, Role.ENDING, Role.REFUSING))
     if Role.IDIOM in roles:
         return Intent.NONE
+    if roles.isdisjoint(_WHAT_IS_SENT) and _is_taken_back(phrases):
+        return Intent.REVIEW
     if Role.MARKETING_STOP in roles or (asks and Role.PROMOTION in roles):
         return Intent.MARKETING_STOP
     if Role.STOP in roles or (asks and Role.MESSAGES in roles):
         return Intent.STOP
     return Intent.NONE
+
+
+def _is_taken_back(phrases: Iterable[Found]) -> bool:
+    """Whether the stop word is what somebody does not want ("no quiero baja", "don't stop")."""
+    said = [each.role for each in phrases if each.role is not Role.POLITE]
+    return any(
+        one is Role.REFUSING and following in (Role.STOP, Role.ALONE)
+        for one, following in pairwise(said)
+    )
 
 
 def _short_text(words: Sequence[str], lexicon: Lexicon, own: AbstractSet[str]) -> Sequence[Found]:
@@ -101,19 +114,32 @@ def _short_text(words: Sequence[str], lexicon: Lexicon, own: AbstractSet[str]) -
     return phrases if counted <= MOST_WORDS else ()
 
 
-def _is_unclear(words: Sequence[str], lexicon: Lexicon, own: AbstractSet[str]) -> bool:
+def _is_unclear(
+    words: Sequence[str], lexicon: Lexicon, own: AbstractSet[str], idioms: Sequence[Found]
+) -> bool:
     """Whether people should look at it: it begins with a stop word, has one before a number, or
-    speaks of messages, sending or contact near one.
+    speaks of messages, sending or contact near one. `idioms`: of all languages that part words,
+    since a stop word of one is everyday in another ("stop kontak").
     """
     found = lexicon.found(words, own)
     stops = [each for each in found if each.role in (Role.STOP, Role.ALONE)]
+    if not lexicon.spaced:
+        idioms = [_in_letters(idiom, words) for idiom in idioms]
+    stops = [each for each in stops if not any(map(each.is_within, idioms))]
     if any(_leads(stop, words, lexicon, own) for stop in stops):
         return True
     near, nearer = (4, 3) if lexicon.spaced else (12, 8)
     contact = [each for each in found if each.role in (Role.MESSAGES, Role.SENDING)]
     messages = [each for each in contact if each.role is Role.MESSAGES]
-    endings = [each for each in found if each.role is Role.ENDING]
+    endings = [each for each in found if each.role in (Role.ENDING, Role.REFUSING)]
     return _are_near(stops, contact, near) or _are_near(endings, messages, nearer)
+
+
+def _in_letters(phrase: Found, words: Sequence[str]) -> Found:
+    """Where the phrase stands among the text's letters, a space between two words."""
+    start = sum(len(word) + 1 for word in words[: phrase.start])
+    length = len(" ".join(words[phrase.start : phrase.end]))
+    return Found(phrase.role, start, start + length)
 
 
 def _leads(stop: Found, words: Sequence[str], lexicon: Lexicon, own: AbstractSet[str]) -> bool:
@@ -134,4 +160,5 @@ def _are_near(some: Iterable[Found], others: Sequence[Found], most: int) -> bool
     )
 
 
+_WHAT_IS_SENT: Final = (Role.MESSAGES, Role.SENDING, Role.PROMOTION)
 _NANP_STOP: Final = frozenset(map(fold, NANP_STOP))

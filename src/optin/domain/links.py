@@ -10,7 +10,7 @@ the identities that a person gave up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -31,7 +31,8 @@ class Links(NamedTuple):
     identity from its person; what it gave until then counts for nobody, `NEVER` if there is none.
     `erased`: the newest erasure (R15). From then on the person's identities of old are known by
     digests, from which no spelling can be told: `spelled` holds the digests of the spellings that
-    allow, `blocking_spelled` of all.
+    allow, `blocking_spelled` of all. `plain`: the identity itself, once it is heard of again: the
+    way from the digest to what is recorded from then on.
     """
 
     peers: Mapping[str, int] = _NOBODY
@@ -40,6 +41,7 @@ class Links(NamedTuple):
     erased: int = NEVER
     spelled: frozenset[str] = frozenset()
     blocking_spelled: frozenset[str] = frozenset()
+    plain: str = ""
 
 
 UNLINKED = Links()
@@ -109,6 +111,7 @@ def join(one: Links, other: Links) -> Links:
         max(one.erased, other.erased),
         one.spelled | other.spelled,
         one.blocking_spelled | other.blocking_spelled,
+        one.plain or other.plain,
     )
 
 
@@ -119,6 +122,11 @@ def fold(state: State, event: Event) -> State:
         join(state.links, moved(event)),
         state.version + 1,
     )
+
+
+def heard_again(state: State, identity: str) -> State:
+    """The state under an erased identity's digest, once an event names the identity again."""
+    return replace(state, links=state.links._replace(plain=identity))
 
 
 def folded(events: Iterable[Event]) -> State:
@@ -135,12 +143,15 @@ def neighbours(identity: str, links: Links) -> frozenset[str]:
 
 
 def spelled_as(identity: str, links: Links) -> Reach:
-    """The spellings of the identity, digests that were kept for them included (R15)."""
+    """The spellings of the identity, digests that were kept for them included, and the identity
+    that a digest stands for, if it was heard of again (R15)."""
     found = spellings(identity)
-    if not links.blocking_spelled:
+    if links.erased == NEVER:
         return found
+    own = frozenset({links.plain}) - {""}
     return Reach(
-        blocking=found.blocking | links.blocking_spelled, allowing=found.allowing | links.spelled
+        blocking=found.blocking | links.blocking_spelled | own,
+        allowing=found.allowing | links.spelled | own,
     )
 
 
@@ -185,11 +196,18 @@ def _closure(start: str, step: Callable[[str], frozenset[str]]) -> frozenset[str
 def reading(identity: str, state_of: StateOf) -> Clocks:
     """What a decision about the identity reads: stops from W, the rest from N, less what was
     given before a change (R11)."""
+    if _is_alone(identity, state_of):
+        return state_of(identity).clocks
     who = reach(identity, state_of)
     return consent.read(
         (state_of(one).clocks for one in who.blocking),
         (_after(state_of(one).clocks, cutoff(one, state_of)) for one in who.allowing),
     )
+
+
+def _is_alone(identity: str, state_of: StateOf) -> bool:
+    """Whether W and N are the identity alone, as they mostly are."""
+    return state_of(identity).links == UNLINKED and len(spellings(identity).blocking) == 1
 
 
 def _after(clocks: Clocks, ended: int) -> Clocks:
@@ -205,8 +223,15 @@ def _after(clocks: Clocks, ended: int) -> Clocks:
     return Clocks(**kept, wordings=wordings)
 
 
+def entries(identity: str, state_of: StateOf) -> int:
+    """How many events there are of all of W: any new one raises it, even if it moves no clock."""
+    return sum(state_of(one).version for one in reach(identity, state_of).blocking)
+
+
 def newest(identity: str, state_of: StateOf) -> int:
     """The newest clock of every identity in W, changes included: the live time lies after it."""
+    if _is_alone(identity, state_of):
+        return consent.newest(state_of(identity).clocks)
     who = reach(identity, state_of).blocking
     states = [state_of(one) for one in who]
     return max(max(consent.newest(state.clocks), state.links.cutoff) for state in states)

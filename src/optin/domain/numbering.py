@@ -67,9 +67,24 @@ def settled(digits: str) -> str | None:
     return None
 
 
-def _library_form(digits: str) -> str | None:
+def within(digits: str, country: str) -> str | None:
+    """The MSISDN of `digits` dialled within `country` (two letters), or None if it is no possible
+    number there."""
+    form = _library_form(digits, country)
+    return form and settled(form)
+
+
+def is_assigned(msisdn: str) -> bool:
+    """Whether numbering plans give out numbers of that form: stricter than possible (H3)."""
     try:
-        number = phonenumbers.parse("+" + digits)
+        return phonenumbers.is_valid_number(phonenumbers.parse("+" + msisdn))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _library_form(digits: str, country: str | None = None) -> str | None:
+    try:
+        number = phonenumbers.parse(digits if country else "+" + digits, country)
     except phonenumbers.NumberParseException:
         return None
     # Not is_possible_number(): it also passes what is dialled within one town only, as +1 555 1234.

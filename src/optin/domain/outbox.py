@@ -18,6 +18,14 @@ JUDGEMENT_LIFE = 100_000
 UNKNOWN_LIFE = DAY
 
 
+#: The `type` of the stored body of a message that a client sent through us in its provider's own
+#: shapes; what it said is not kept.
+RELAYED_TYPE = "graph"
+
+#: The same of what is known of a message only by reports that came before its answer was read.
+REPORTED_TYPE = "report"
+
+
 class Stage(StrEnum):
     """Where a message stands with us; `MessageState` is what the business is told.
 
@@ -62,6 +70,17 @@ class OutboxMessage:
     upstream_id: str = ""
     callback_url: str = ""
     confirms: str = ""
+
+    @property
+    def is_early_report(self) -> bool:
+        """Whether it stands for a message that is not known yet: see `handing_over.foretold`."""
+        return self.body.get("type") == REPORTED_TYPE
+
+    @property
+    def awaits_its_answer(self) -> bool:
+        """Whether reports of it can only be told by the provider's id, which is not known yet."""
+        relayed = self.body.get("type") == RELAYED_TYPE
+        return relayed and self.stage is Stage.CLAIMED and not self.upstream_id
 
     @property
     def template(self) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ bot's language packs, their opt-out is an ordinary message: so the template need
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +16,10 @@ from typing import Final
 from optin.domain.folding import comparable
 from optin.domain.keywords import Intent, intent
 from optin.domain.packs import PACKS
+from optin.domain.template_texts import BUTTON, TemplateText
+
+_STOPS: Final = (Intent.STOP, Intent.MARKETING_STOP)
+_ALL_LANGUAGES: Final = tuple(sorted(PACKS))
 
 # Where the verb comes last: "STOP yazarak", "mit STOPP antworten".
 _VERB_LAST: Final = frozenset(("de", "hi", "ja", "ko", "nl", "tr"))
@@ -74,9 +78,28 @@ def unheard_promises(
     unheard = []
     for word in _promised(template_text):
         meaning = intent(word, languages=languages, own_stop=own_stop, risky=risky)
-        if meaning not in (Intent.STOP, Intent.MARKETING_STOP) and word not in unheard:
+        if meaning not in _STOPS and word not in unheard:
             unheard.append(word)
     return unheard
+
+
+def unheard_in_template(
+    texts: Iterable[TemplateText],
+    languages: Sequence[str],
+    own_stop: Sequence[str] = (),
+    *,
+    risky: AbstractSet[str] = frozenset(),
+) -> list[str]:
+    """As `unheard_promises`, for all texts of a template: what they ask to answer with, and the
+    buttons that are stops in the language of some pack, but not to this bot."""
+    unheard: dict[str, None] = {}
+    for part, text in texts:
+        if part != BUTTON:
+            unheard |= dict.fromkeys(unheard_promises(text, languages, own_stop, risky=risky))
+        elif intent(text, languages=_ALL_LANGUAGES) in _STOPS:
+            meaning = intent(text, languages=languages, own_stop=own_stop, risky=risky)
+            unheard |= {} if meaning in _STOPS else {text: None}
+    return [*unheard]
 
 
 def _promised(text: str) -> Iterator[str]:

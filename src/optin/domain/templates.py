@@ -5,6 +5,7 @@ from __future__ import annotations
 from optin.domain.inbound import Item, TemplateUpdate
 from optin.domain.message_shapes import canonical_language
 from optin.domain.messages import Category
+from optin.domain.template_texts import TemplateText
 
 _CATEGORIES = {
     "MARKETING": Category.MARKETING,
@@ -32,6 +33,11 @@ def is_gone(status: str) -> bool:
     return status.upper() in _GONE
 
 
+def is_in_use(status: str) -> bool:
+    """Whether messages can be made of it; a record that says nothing is taken for one of these."""
+    return status.upper() in ("", "APPROVED")
+
+
 def key_of(item: Item) -> tuple[str, str] | None:
     """Name and language of the template that news are about, as messages spell them; else None."""
     if not isinstance(item, TemplateUpdate):
@@ -54,6 +60,15 @@ def after_update(known: Known | None, update: TemplateUpdate) -> tuple[Category 
     if update.status and (newer or not status):
         status = update.status[:LONGEST_STATUS]
     return told, status
+
+
+def texts_after(
+    known: tuple[TemplateText, ...], written: int, update: TemplateUpdate
+) -> tuple[TemplateText, ...]:
+    """The record's texts after the webhook. `written`: when the record was, UTC µs; older news
+    change none."""
+    newer = update.at is not None and update.at + update.unit > written
+    return update.components if update.components is not None and newer else known
 
 
 def _told(category: Category | None, update: TemplateUpdate) -> Category | None:

@@ -25,7 +25,8 @@ class Backlog(Protocol):
 
     async def lengths(self) -> Mapping[str, int]:
         """How much is in each queue, all bots together: `messages` that wait, `unsettled` ones
-        whose outcome is not known yet, `callbacks` that are owed."""
+        whose outcome is not known yet, `callbacks` that are owed, kept webhooks `not_understood`
+        and to be replayed."""
 
     async def held_up(self, bot_id: str) -> Sequence[HeldUp]:
         """What waits of one bot, the most first."""

@@ -17,12 +17,15 @@ class ListsNotRead(Exception):
 class ListEntry:
     """One identity on one of the provider's lists. `name`: the list's, in the provider's words.
 
-    `marketing_only`: the list stops marketing and nothing else.
+    `identity`: "" for an entry from which it can not be told who is meant. `marketing_only`: the
+    list stops marketing and nothing else. `known_as`: what the provider calls the identity, "" if
+    it is the same.
     """
 
     identity: str
     name: str
     marketing_only: bool
+    known_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class ConsentLists(Protocol):
     """One provider's opt-out lists of a bot."""
 
     async def entries(self, bot: Bot) -> list[ListEntry]:
-        """Everybody on every list, each list in the provider's order, nobody twice on one.
+        """Everybody on every list, each list in the provider's order, nobody twice on one. Entries
+        that name nobody come one by one, so that somebody can look into it.
 
         Raises `ListsNotRead`: with half a list, people would seem to be missing from it.
         """

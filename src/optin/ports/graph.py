@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from optin.domain.bots import Bot
@@ -35,12 +36,31 @@ class Relayed:
     outcome: Outcome
 
 
+class Limit(StrEnum):
+    """What held a message up: nothing of this bot's goes out for the time being, its number's
+    rate, or the recipient's (H8)."""
+
+    BREAKER = "breaker"
+    NUMBER = "number"
+    PAIR = "pair"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Not tried, by a limit of our own: neither connected nor judged. `after`: µs until it may be
+    worth another try."""
+
+    limit: Limit
+    after: int
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A request body that is passed through. `length` None: nobody said how long it is."""
+    """A request body that is passed through: all of it, or as it comes in. `length` None: nobody
+    said how long it is."""
 
     media_type: str
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[bytes] | bytes
     length: int | None = None
 
 
@@ -72,11 +92,11 @@ class Graph(Protocol):
 
     async def send(
         self, bot: Bot, path: str, given: GraphMessage, record: OutboxMessage, release: Release
-    ) -> Relayed:
+    ) -> Relayed | Held:
         """Posts `given.body` to `path`, and says what became of it; `record` is its message here.
 
-        Connects first, then awaits `release` exactly once, then sends, as `Upstream.hand_over`.
-        Raises only what `release` raised.
+        Keeps to its limits, connects, then awaits `release` exactly once, then sends, as
+        `Upstream.hand_over`. Raises only what `release` raised.
         """
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:

@@ -5,12 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from optin.domain.consent import Clocks
+from optin.domain.consent import NEVER, Clocks
 from optin.domain.events import Event
 from optin.domain.links import State
 from optin.domain.messages import Category
+from optin.domain.template_texts import TemplateText
+
+
+class AnswerKey(NamedTuple):
+    """Whose answer to what: `Idempotency-Key` is scoped to token, route and key (SPEC 6)."""
+
+    actor: str
+    route: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What was answered under an `Idempotency-Key`. `digest`: of what was asked for, SHA-256.
+
+    `identities`: whom it may speak of. `body`: b"" with status 0 once one of them was erased.
+    """
+
+    key: AnswerKey
+    digest: bytes
+    status: int
+    body: bytes
+    created: int = 0
+    identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +54,23 @@ class Reads:
     upstream_ids: frozenset[str] = frozenset()
     blacklist: frozenset[str] = frozenset()
     reviews: frozenset[str] = frozenset()
+    answers: frozenset[AnswerKey] = frozenset()
+    imports: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A bot's record of a template (H9). `category` None: unknown, so judged as marketing (R7)."""
+    """A bot's record of a template (H9). `category` None: unknown, so judged as marketing (R7).
+
+    `components`: what people read in it, as far as it is known.
+    """
 
     name: str
     language: str
     category: Category | None
     status: str = ""
     updated: int = 0
+    components: tuple[TemplateText, ...] = ()
 
 
 class CallbackStage(StrEnum):
@@ -65,6 +96,7 @@ class Callback:
     """One POST owed to the business (SPEC 4). `body` is what goes out, byte for byte.
 
     `headers`: sent along as they are, for a relay. `outcome`: what the last try ended with.
+    `unread`: bytes of the body that were left in the store, in a list that needs none of them.
     """
 
     bot_id: str
@@ -80,6 +112,12 @@ class Callback:
     headers: Mapping[str, str] = field(default_factory=dict)
     stage: CallbackStage = CallbackStage.WAITING
     outcome: str = ""
+    unread: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole body."""
+        return len(self.body) + self.unread
 
     @property
     def receiver(self) -> str:
@@ -123,6 +161,27 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasing:
+    """Who has a contact forgotten (R15). `erasure_id`: as an event's id, the same in every try."""
+
+    erasure_id: bytes
+    source: str
+    actor: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did. `at`: its instant, UTC µs; `identities`: how many the contact had, with
+    spellings; `entries`: of the ledger that were emptied; `records`: rows deleted elsewhere."""
+
+    at: int
+    identities: int
+    entries: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The clocks of some identities at one instant, joined as decisions read them (R11)."""
 
@@ -141,7 +200,11 @@ class States:
 @dataclass(frozen=True, slots=True)
 class Histories:
     """The own events of some identities, and of all that W reaches from them as links are known
-    now (R11): oldest effective time first, those without effect before all others."""
+    now (R11): oldest effective time first, those without effect before all others.
+
+    `known_from`: what was before may have left the ledger (R16), UTC µs; `NEVER` if nothing has.
+    """
 
     now: int
     events: Mapping[str, Sequence[Event]]
+    known_from: int = NEVER

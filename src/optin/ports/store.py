@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from optin.domain.bots import Bot, Token
-from optin.domain.consent import Clocks
-from optin.domain.events import Claim, Event
-from optin.domain.links import Links
 from optin.domain.outbox import OutboxMessage
+from optin.domain.retention import Horizons
+from optin.ports.directory import Directory
+from optin.ports.imports import Imports
+from optin.ports.ledger import Ledger
 from optin.ports.records import (
     Callback,
     CallbackKind,
     CallbackStage,
+    Erased,
+    Erasing,
     Histories,
     RawWebhook,
     Reading,
@@ -27,12 +29,16 @@ from optin.ports.records import (
     States,
     Template,
 )
+from optin.ports.stats import Counts
+from optin.ports.transaction import Transaction, Work
 
 __all__ = [
     "Callback",
     "CallbackKind",
     "CallbackStage",
     "Directory",
+    "Erased",
+    "Erasing",
     "Histories",
     "RawWebhook",
     "Reading",
@@ -45,141 +51,10 @@ __all__ = [
     "Work",
 ]
 
-R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 
-class Transaction(Protocol):
-    """One work's view of the store inside its commit.
-
-    It sees what earlier works of the same batch wrote, and its own writes at once. If the work
-    raises, its own writes are forgotten and no other work's are.
-    """
-
-    @property
-    def now(self) -> int:
-        """The database's clock at the batch's begin; the same for every work in it."""
-
-    def bot(self) -> Bot:
-        """The work's bot with its settings as of this commit. Raises `NotFound`."""
-
-    def clocks(self, identity: str) -> Clocks:
-        """The identity's own stored clocks; all `NEVER` if it is not known."""
-
-    def links(self, identity: str) -> Links:
-        """The identity's own stored links; `UNLINKED` if it has none."""
-
-    def reading(self, identity: str) -> Clocks:
-        """The clocks that a decision about it reads: `links.reading` over W and N (R11)."""
-
-    def newest(self, identity: str) -> int:
-        """The newest clock of every identity in W: what the live time must exceed (R3)."""
-
-    def is_recorded(self, event_id: bytes) -> bool:
-        """Whether an event of this id is in the ledger already."""
-
-    def record(self, claim: Claim) -> Event:
-        """Makes the event of a claim (`times.effective_time`), adds it to the ledger and folds it
-        into its identity's clocks. Raises `FutureDated`. The id must not be recorded already."""
-
-    def template(self, name: str, language: str) -> Template | None:
-        """The template record, or None if there is none."""
-
-    def message(self, message_id: str) -> OutboxMessage | None:
-        """The message of that id."""
-
-    def message_by_upstream_id(self, upstream_id: str) -> OutboxMessage | None:
-        """The message that the provider knows under `upstream_id`."""
-
-    def put_message(self, message: OutboxMessage) -> None:
-        """Adds the message, or replaces the one of the same id."""
-
-    def is_blacklisted(self, identity: str) -> bool:
-        """Whether its inbound messages are kept from the business's callbacks (SPEC 3)."""
-
-    def put_blacklisted(self, identity: str, listed: bool) -> None:
-        """Puts the identity on the blacklist, or takes it off."""
-
-    def put_template(self, template: Template) -> None:
-        """Adds or replaces a template record."""
-
-    def put_callback(self, callback: Callback) -> None:
-        """Owes the business a callback; it is delivered after the commit."""
-
-    def put_webhook(self, webhook: RawWebhook) -> None:
-        """Keeps a body; the same id again changes nothing."""
-
-    def review(self, review_id: str) -> Review | None:
-        """The review item of that id."""
-
-    def put_review(self, review: Review) -> None:
-        """Adds the review item, or replaces the one of the same id."""
-
-
-class Work(Protocol[R_co]):
-    """What one request wants done in one commit: all of it or nothing (H2).
-
-    `run` is called once or more, in the store's own thread, with nothing of an earlier call left
-    behind: it must be a pure function of the transaction (plus values made before).
-    """
-
-    @property
-    def bot_id(self) -> str:
-        """The bot that everything in this work belongs to."""
-
-    @property
-    def reads(self) -> Reads:
-        """Everything that `run` will look at."""
-
-    def run(self, tx: Transaction) -> R_co:
-        """Does the work. Whatever it raises, only this work fails."""
-
-
-class Directory(Protocol):
-    """Bots, their settings and tokens: changed by operators, read by everybody.
-
-    Reads here may be as old as one second, never older (SPEC 8): they raise `StoreUnavailable`
-    rather than answer from an older copy. Writes are one transaction each.
-    """
-
-    async def bot(self, bot_id: str) -> Bot | None:
-        """The bot, or None."""
-
-    async def token(self, digest: bytes) -> Token | None:
-        """The token with that SHA-256, revoked or not, or None (H4)."""
-
-    async def bots(self) -> list[Bot]:
-        """All bots, by id."""
-
-    async def tokens(self, bot_id: str) -> list[Token]:
-        """A bot's tokens, oldest first, revoked ones included."""
-
-    async def add_bot(self, bot: Bot, token: Token) -> None:
-        """Adds a bot and its first token. Raises `Conflict` if the id is taken."""
-
-    async def put_settings(self, bot_id: str, changes: Mapping[str, str]) -> Bot:
-        """Sets the given settings, "" taking one back to its default. Raises `NotFound`."""
-
-    async def remove_bot(self, bot_id: str) -> None:
-        """Ends a bot: its tokens are dead, nothing of it is sent or recorded from then on.
-
-        Its ledger stays as proof. The id cannot be used again. Raises `NotFound`.
-        """
-
-    async def add_token(self, token: Token) -> None:
-        """Adds a token to a bot. Raises `NotFound` for an unknown bot."""
-
-    async def revoke_token(self, bot_id: str, token_id: str) -> None:
-        """Kills one token, in every process within a second. Raises `NotFound`."""
-
-    async def meta(self, key: str) -> str | None:
-        """A value that belongs to the database as a whole, such as the key's fingerprint."""
-
-    async def put_meta(self, key: str, value: str) -> str:
-        """Sets it if it was not set yet; returns the value that holds from then on."""
-
-
-class Store(Directory, Protocol):
+class Store(Directory, Imports, Ledger, Counts, Protocol):
     """Where consent is kept."""
 
     async def commit(self, work: Work[R]) -> R:
@@ -197,6 +72,10 @@ class Store(Directory, Protocol):
 
     async def histories(self, bot_id: str, identities: Sequence[str]) -> Histories:
         """All events of the identities and of those in W."""
+
+    async def contacts(self, bot_id: str, after: str, limit: int) -> Reading:
+        """As `read`, of the known identities from behind `after`, in the order of their bytes;
+        those of erased contacts left out (R15)."""
 
     async def templates(self, bot_id: str) -> list[Template]:
         """All template records, by name and language."""
@@ -222,9 +101,14 @@ class Store(Directory, Protocol):
         outlived `expires`."""
 
     async def lease_callbacks(
-        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
+        self,
+        claimant: str,
+        lease_for: int,
+        limit: int,
+        without: Collection[str] = (),
+        without_bots: Collection[str] = (),
     ) -> tuple[int, list[Callback]]:
-        """As `lease_messages`, for callbacks; `without` names receivers."""
+        """As `lease_messages`, for callbacks; `without` names receivers, `without_bots` bots."""
 
     async def put_callbacks(
         self, done: Sequence[Callback], again: Sequence[Callback], dead: Sequence[Callback] = ()
@@ -232,10 +116,22 @@ class Store(Directory, Protocol):
         """Puts away the `done` and the `dead` ones, and puts back those to try `again` (`due`,
         `attempts`, `outcome`). They stay to be replayed until they are pruned."""
 
+    async def callback(self, bot_id: str, callback_id: str) -> Callback | None:
+        """One callback, with its body."""
+
     async def callbacks(
-        self, bot_id: str, after: str, limit: int, stage: CallbackStage | None = None
+        self,
+        bot_id: str,
+        after: str,
+        limit: int,
+        stage: CallbackStage | None = None,
+        *,
+        bodies: bool = True,
     ) -> list[Callback]:
-        """Callbacks by id, which is by time, from behind the cursor `after` ("" for the first)."""
+        """Callbacks by id, which is by time, from behind the cursor `after` ("" for the first).
+
+        Without `bodies`, which can have megabytes each, these stay in the store (`unread`).
+        """
 
     async def replay_callbacks(self, bot_id: str, callback_ids: Sequence[str]) -> int:
         """Makes them owed again from now on, with all their tries; how many there were."""
@@ -254,7 +150,27 @@ class Store(Directory, Protocol):
         """How many opt-outs were recorded since then, by source."""
 
     async def prune(self, bot_id: str, webhooks_before: int, callbacks_before: int) -> int:
-        """Deletes kept webhooks received, and callbacks done or dead, before then; how many."""
+        """Deletes kept webhooks received, callbacks done or dead and kept answers made before then;
+        how many."""
+
+    async def forget(self, bot_id: str, identity: str, asked: Erasing) -> Erased:
+        """Forgets the contact behind an identity, with all of W and whoever else its links name.
+
+        State and links stay under digests, with an opt-out at that instant; the contact's entries
+        lose their personal fields; every other record that tells of them is deleted (R15). Not
+        one commit: the first does all that decides, the others clear away bodies that name the
+        contact; after a failure in between it is to be repeated, which is harmless. Raises
+        `NotFound` for an unknown bot.
+        """
+
+    async def retain(self, bot_id: str, until: Horizons) -> int | None:
+        """Cuts a bounded piece off the beginning of the bot's ledger, as `retention.stays` says,
+        behind a chained checkpoint, in one commit: how many entries went. None: nothing is left
+        to cut. So it is called until it says so (R16)."""
+
+    async def compact(self) -> None:
+        """Rewrites the database, so that free space holds no remnant of what was deleted. Writers
+        wait meanwhile."""
 
     async def blacklist(self, bot_id: str, offset: int, limit: int) -> list[str]:
         """Blacklisted identities in byte order."""

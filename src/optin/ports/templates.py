@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from optin.domain.bots import Bot
+from optin.domain.template_texts import TemplateText
 
 
 class TemplatesNotListed(Exception):
@@ -20,6 +21,7 @@ class ListedTemplate:
     language: str
     category: str
     status: str
+    components: tuple[TemplateText, ...] = ()
 
 
 class TemplateSource(Protocol):

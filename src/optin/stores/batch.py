@@ -23,6 +23,8 @@ from optin.domain.ids import ulid
 from optin.domain.links import Links, State
 from optin.domain.outbox import OutboxMessage
 from optin.domain.times import effective_time, live_time
+from optin.ports.imports import ImportJob, ImportRow
+from optin.ports.records import AnswerKey, StoredAnswer
 from optin.ports.store import Callback, CallbackKind, RawWebhook, Review, Template, Work
 from optin.stores.ledger import after_erasure
 
@@ -34,11 +36,12 @@ class Rows:
     """Rows by key, the bot id first. What was read and is not there is kept as None or UNKNOWN.
 
     `digest`: the name of an erased identity, from bot id and identity. `names`: identities that
-    were erased once, with that name; their states are found under it (R15).
+    were erased once, with that name; their states are found under it (R15). `has_erased`: by bot.
     """
 
     digest: Callable[[str, str], str]
     names: MutableMapping[Key, str] = field(default_factory=dict)
+    has_erased: MutableMapping[str, bool] = field(default_factory=dict)
     bots: MutableMapping[str, Bot | None] = field(default_factory=dict)
     states: MutableMapping[Key, State] = field(default_factory=dict)
     recorded: MutableMapping[tuple[str, bytes], bool] = field(default_factory=dict)
@@ -47,12 +50,15 @@ class Rows:
     upstream_ids: MutableMapping[Key, str | None] = field(default_factory=dict)
     blacklist: MutableMapping[Key, bool] = field(default_factory=dict)
     reviews: MutableMapping[Key, Review | None] = field(default_factory=dict)
+    answers: MutableMapping[Key, StoredAnswer | None] = field(default_factory=dict)
+    imports: MutableMapping[Key, ImportJob | None] = field(default_factory=dict)
 
     def above(self) -> Rows:
         """Rows that read through to these and keep their writes apart."""
         return Rows(
             self.digest,
             self.names,
+            self.has_erased,
             self.bots,
             ChainMap({}, self.states),
             ChainMap({}, self.recorded),
@@ -61,6 +67,8 @@ class Rows:
             ChainMap({}, self.upstream_ids),
             ChainMap({}, self.blacklist),
             ChainMap({}, self.reviews),
+            ChainMap({}, self.answers),
+            ChainMap({}, self.imports),
         )
 
 
@@ -74,8 +82,12 @@ class Writes:
     messages: dict[Key, OutboxMessage] = field(default_factory=dict)
     blacklist: dict[Key, bool] = field(default_factory=dict)
     reviews: dict[Key, Review] = field(default_factory=dict)
+    answers: dict[Key, StoredAnswer] = field(default_factory=dict)
+    imports: dict[Key, ImportJob] = field(default_factory=dict)
+    import_rows: list[tuple[str, ImportRow]] = field(default_factory=list)
     callbacks: list[Callback] = field(default_factory=list)
     webhooks: list[tuple[str, RawWebhook]] = field(default_factory=list)
+    notes: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
@@ -95,15 +107,21 @@ class Batch:
     rows: Rows
     writes: Writes = field(default_factory=Writes)
 
-    def attempt(self, work: Work[Any]) -> Any:
-        """The work's answer, or the exception it ended with; then nothing of it stays."""
-        draft = Draft(work.bot_id, self.now, self.rows.above())
+    def attempt(self, work: Work[Any], *, alone: bool = False) -> Any:
+        """The work's answer, or the exception it ended with; then nothing of it stays.
+
+        `alone`: the batch has no other, so nothing need be kept apart from it.
+        """
+        draft = Draft(work.bot_id, self.now, self.rows if alone else self.rows.above())
         try:
             draft.bot()
             answer = work.run(draft)
         except Exception as failed:  # noqa: BLE001 - it is this work's answer, not the batch's
             return failed
-        self._take_over(draft)
+        if alone:
+            self.writes = draft.writes
+        else:
+            self._take_over(draft)
         return answer
 
     def _take_over(self, draft: Draft) -> None:
@@ -115,6 +133,8 @@ class Batch:
             "upstream_ids",
             "blacklist",
             "reviews",
+            "answers",
+            "imports",
         ):
             getattr(self.rows, name).update(getattr(draft.rows, name).maps[0])
         self.writes.take_over(draft.writes)
@@ -140,6 +160,9 @@ class Draft:
     def clocks(self, identity: str) -> Clocks:
         return self._state(identity).clocks
 
+    def version(self, identity: str) -> int:
+        return self._state(identity).version
+
     def links(self, identity: str) -> Links:
         return self._state(identity).links
 
@@ -148,6 +171,9 @@ class Draft:
 
     def newest(self, identity: str) -> int:
         return links.newest(identity, self._state)
+
+    def entries(self, identity: str) -> int:
+        return links.entries(identity, self._state)
 
     def _state(self, identity: str) -> State:
         return self.rows.states[self._key(identity)]
@@ -158,8 +184,8 @@ class Draft:
         name = self.rows.names.get(key)
         return key if name is None else (self._bot_id, name)
 
-    def _digest(self, identity: str) -> str:
-        return self.rows.digest(self._bot_id, identity)
+    def _name(self, identity: str) -> str:
+        return self._key(identity)[1]
 
     def is_recorded(self, event_id: bytes) -> bool:
         return self.rows.recorded[self._bot_id, event_id]
@@ -170,8 +196,12 @@ class Draft:
         live = live_time(self.now, self.newest(claim.identity))
         event = Event(claim, self.now, effective_time(claim, self.now, live))
         if _is_older(event, state.links.erased):
-            event = after_erasure(event, self._digest)
+            event = after_erasure(event, self._name)
+        elif claim.others:
+            event = self._without_erased(event)
         after = links.fold(state, event)
+        if state.links.erased != NEVER and not is_digest(event.claim.identity):
+            after = links.heard_again(after, event.claim.identity)
         self.rows.recorded[self._bot_id, claim.event_id] = True
         self.writes.events.append((self._bot_id, event))
         key = self._key(claim.identity)
@@ -179,6 +209,17 @@ class Draft:
         if before is not None and not is_digest(event.claim.identity):
             self._tell(event, before, after.version)
         return event
+
+    def _without_erased(self, event: Event) -> Event:
+        """A link that is older than the erasure of somebody it names, with their digest (R15)."""
+
+        def told(other: str) -> str:
+            state = self.rows.states.get(self._key(other))
+            older = state is not None and _is_older(event, state.links.erased)
+            return self._name(other) if older else other
+
+        others = tuple(map(told, event.claim.others))
+        return replace(event, claim=replace(event.claim, others=others))
 
     def _url_for_changes(self) -> str:
         return self.bot().value("events_url")
@@ -226,12 +267,32 @@ class Draft:
     def put_webhook(self, webhook: RawWebhook) -> None:
         self.writes.webhooks.append((self._bot_id, webhook))
 
+    def put_note(self, webhook_id: bytes, note: str) -> None:
+        self.writes.notes[self._bot_id, webhook_id] = note
+
+    def answer(self, key: AnswerKey) -> StoredAnswer | None:
+        return self.rows.answers[self._bot_id, *key]
+
+    def put_answer(self, answer: StoredAnswer) -> None:
+        key = (self._bot_id, *answer.key)
+        self.rows.answers[key] = self.writes.answers[key] = answer
+
     def review(self, review_id: str) -> Review | None:
         return self.rows.reviews[self._bot_id, review_id]
 
     def put_review(self, review: Review) -> None:
         key = (self._bot_id, review.review_id)
         self.rows.reviews[key] = self.writes.reviews[key] = review
+
+    def imported(self, import_id: str) -> ImportJob | None:
+        return self.rows.imports[self._bot_id, import_id]
+
+    def put_import(self, job: ImportJob) -> None:
+        key = (self._bot_id, job.import_id)
+        self.rows.imports[key] = self.writes.imports[key] = job
+
+    def put_import_row(self, row: ImportRow) -> None:
+        self.writes.import_rows.append((self._bot_id, row))
 
 
 def _is_older(event: Event, erased: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from optin.domain import chain
 from optin.domain.chain import Commit
 from optin.domain.consent_items import wording_hash
+from optin.domain.entries import ERASED_EVIDENCE, emptied_as, leaf, personal_fields
 from optin.domain.events import Claim, Event, Kind, Origin
 from optin.stores.texts import from_json, reader, to_json
 
@@ -23,7 +24,6 @@ Row = Sequence[Any]
 _WORDING = "wording"
 #: Columns of an entry; behind them may come the text of its wording.
 COLUMNS = 23
-_PLAIN = slice(3, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def chained(
         rows = []
         for place, event in enumerate(its_events):
             salt = salts[taken : taken + chain.SALT]
-            rows.append(_row(bot_id, event, (writer, head.seq + 1, place), salt))
+            rows.append(entry_row(bot_id, event, (writer, head.seq + 1, place), salt))
             taken += chain.SALT
             if (shown := _wording(event.claim)) is not None:
                 made.wordings[bot_id, str(event.claim.wording)] = shown
@@ -89,15 +89,18 @@ def commit(rows: Sequence[Row], head: Head) -> Commit:
     )
 
 
-def personal_fields(row: Row) -> tuple[str, str, str, str]:
-    """Those fields of an entry that may tell of a person: identity, evidence, context, others."""
-    return row[2], row[14], row[15], row[16]
+def emptied_row(row: Row, names: Callable[[str], str], erased_by: bytes) -> Row:
+    """The row without what tells of a person: digests in place of identities (R15)."""
+    known = ERASED_EVIDENCE if row[14] else ""
+    others = to_json(tuple(names(other) for other in from_json(row[16])))
+    digests = chain.personal(row[20], personal_fields(row))
+    kept = (*row[:2], names(row[2]), *row[3:14], known, "", others, *row[17:20])
+    return (*kept, b"", digests, erased_by)
 
 
-def leaf(row: Row) -> bytes:
-    """The hash of an entry as it is stored. Of an erased one the kept digests count (R15)."""
-    digests = row[21] or chain.personal(row[20], personal_fields(row))
-    return chain.leaf(row[19], (row[1], *row[_PLAIN]), digests)
+def emptied_digest(rows: Sequence[Row]) -> str:
+    """Hex: what an erasure's entry names these emptied rows by. Their order does not matter."""
+    return chain.emptied_digest(sorted(map(emptied_as, rows))).hex()
 
 
 def commit_row(made: Commit) -> Row:
@@ -121,7 +124,7 @@ def read_commit(row: Row) -> tuple[Commit, bytes]:
     return Commit(*row[:9]), row[9]
 
 
-def _row(bot_id: str, event: Event, position: tuple[int, int, int], salt: bytes) -> Row:
+def entry_row(bot_id: str, event: Event, position: tuple[int, int, int], salt: bytes) -> Row:
     """A row of `events` or `contact_messages`."""
     claim = event.claim
     return (
@@ -196,7 +199,8 @@ def placed(row: Row, head: Head, writer: int, place: int, salt: bytes) -> Row:
 
 
 def after_erasure(event: Event, names: Callable[[str], str]) -> Event:
-    """An event older than its contact's erasure, as digests only (R15)."""
+    """An event older than its contact's erasure, as digests only (R15). `names`: the digest of an
+    erased identity; one that was not erased keeps its name, or what it says would be lost."""
     claim = event.claim
     known = {"erased": True} if event.with_evidence else {}
     return replace(

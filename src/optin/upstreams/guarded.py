@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from optin.domain.bots import Bot
 from optin.domain.breaker import Breaker, Event, State, ask, ended
@@ -32,12 +33,15 @@ _log = logging.getLogger(__name__)
 
 FindBot = Callable[[str], Awaitable[Bot | None]]
 
+#: Told of each hand-over's outcome, by its name.
+Heard = Callable[[str], None]
+
 
 def _now() -> int:
     return time.time_ns() // 1000
 
 
-def _unheard(outcome: str) -> None:
+def unheard(outcome: str) -> None:
     """Nobody counts."""
 
 
@@ -104,66 +108,89 @@ class GuardedUpstream:
 
     upstream: Upstream
     breakers: Breakers
-    heard: Callable[[str], None] = _unheard
+    heard: Heard = unheard
 
     async def hand_over(self, bot: Bot, message: OutboxMessage, release: Release) -> Outcome:
         """See `Upstream`."""
-        way = self.breakers.of(bot)
-        way.breaker, wait = ask(way.breaker, self.breakers.clock())
-        if wait is not None:
-            return self._rest(way, Wait(None, rest=wait))
-        passed = _Passed(release)
-        of_round = way.breaker.round
-        told = Event.NEVER_LEFT, ""
-        try:
-            outcome = await self.upstream.hand_over(bot, message, passed)
-            told = _told(outcome, passed.released)
-            self.heard(type(outcome).__name__.lower())
-            return self._rest(way, outcome)
-        except Exception as broken:
-            if passed.released:
-                told = Event.PROVIDER_FAILED, repr(broken)
-            self.heard("unknown" if passed.released else "withheld")
-            raise
-        finally:
-            self._end(bot, way, of_round, *told)
+        passage = Passage.of(self.breakers, bot, release, self.heard)
+        if isinstance(passage, int):
+            self.breakers.of(bot).rests_until = self.breakers.clock() + passage
+            return Wait(None, rest=passage)
+        with passage:
+            return passage.ended(await self.upstream.hand_over(bot, message, passage))
 
     async def close(self) -> None:
         """Closes the upstream."""
         await self.upstream.close()
 
-    def _rest(self, way: _Way, outcome: Outcome) -> Outcome:
+
+@dataclass(slots=True)
+class Passage:
+    """One hand-over that its bot's breaker let through, and itself the release of it: a context
+    that tells the breaker how it ended, also when that was by an exception."""
+
+    breakers: Breakers
+    bot: Bot
+    release: Release
+    heard: Heard
+    way: _Way
+    released: bool = False
+    _told: tuple[Event, str] = (Event.NEVER_LEFT, "")
+    _round: int = 0
+
+    @classmethod
+    def of(cls, breakers: Breakers, bot: Bot, release: Release, heard: Heard) -> Passage | int:
+        """The passage, or the µs for which nothing of the bot is let through."""
+        way = breakers.of(bot)
+        way.breaker, wait = ask(way.breaker, breakers.clock())
+        if wait is not None:
+            return wait
+        return cls(breakers, bot, release, heard, way, _round=way.breaker.round)
+
+    async def __call__(self) -> None:
+        """The release, remembered."""
+        await self.release()
+        self.released = True
+
+    def ended(self, outcome: Outcome) -> Outcome:
+        """What the upstream made of it."""
+        self._told = _told(outcome, self.released)
+        self.heard(type(outcome).__name__.lower())
         if isinstance(outcome, Wait) and outcome.rest:
-            way.rests_until = self.breakers.clock() + outcome.rest
+            self.way.rests_until = self.breakers.clock() + outcome.rest
         return outcome
 
-    def _end(self, bot: Bot, way: _Way, of_round: int, event: Event, why: str) -> None:
+    def __enter__(self) -> None:
+        """The hand-over begins."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        broken: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(broken, Exception):
+            if self.released:
+                self._told = Event.PROVIDER_FAILED, repr(broken)
+            self.heard("unknown" if self.released else "withheld")
+        self._end(*self._told)
+
+    def _end(self, event: Event, why: str) -> None:
         """Writes down how it ended, and says in the log when something has opened or closed."""
+        way, bot_id = self.way, self.bot.bot_id
         before, now = way.breaker, self.breakers.clock()
-        way.breaker = after = ended(before, of_round, event, now, why)
-        if after.state is not before.state and self.breakers.is_known(bot.bot_id, way):
-            self.breakers.changed(bot.bot_id, after)
+        way.breaker = after = ended(before, self._round, event, now, why)
+        if after.state is not before.state and self.breakers.is_known(bot_id, way):
+            self.breakers.changed(bot_id, after)
         if after.state is State.OPEN and after is not before:
             way.rests_until = after.until
             seconds = (after.until - now) / SECOND
             if after.openings > before.openings:
                 text = "bot %s: nothing is handed over for %.0f s: %s"
-                _log.error(text, bot.bot_id, seconds, after.why)
+                _log.error(text, bot_id, seconds, after.why)
         elif after.state is State.CLOSED and before.state is not State.CLOSED:
             way.rests_until = 0
-            _log.warning("bot %s: messages are handed over again", bot.bot_id)
-
-
-class _Passed:
-    """A release that remembers whether it was given."""
-
-    def __init__(self, release: Release) -> None:
-        self._release = release
-        self.released = False
-
-    async def __call__(self) -> None:
-        await self._release()
-        self.released = True
+            _log.warning("bot %s: messages are handed over again", bot_id)
 
 
 def _told(outcome: Outcome, released: bool) -> tuple[Event, str]:

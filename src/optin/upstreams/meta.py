@@ -7,12 +7,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from optin.domain.bots import Bot
 from optin.domain.errors import InvalidMessage
-from optin.domain.events import DAY, SECOND
+from optin.domain.events import SECOND
 from optin.domain.messages import from_json
 from optin.domain.outbox import OutboxMessage
 from optin.ports.upstream import Accepted, Failed, Fault, Outcome, Release, Retry, Unknown, Wait
@@ -21,10 +19,12 @@ from optin.upstreams.connecting import Answer, NotConnected, OutcomeUnknown, Rel
 from optin.upstreams.meta_answers import sent
 from optin.upstreams.meta_messages import request_body
 from optin.upstreams.pacing import Pacing
+from optin.upstreams.retry_after import retry_after
 
 _TOO_MANY_REQUESTS = 429
 #: Client errors after which a proxy may have passed the request on all the same.
 _TIMED_OUT = frozenset({408, 499})
+_FAULTS_OF_ITS_OWN = 500
 
 _E = meta_errors.Outcome
 #: How long to wait at least before the next try, µs; None: by the caller's own schedule.
@@ -94,8 +94,9 @@ def _body(message: OutboxMessage) -> bytes:
 def outcome(answer: Answer, now: float) -> Outcome:
     """What Meta's answer says about the message. `now`: UTC seconds.
 
-    A message id says it was taken, an error object of Graph's that it was not. Without either it
-    may have been taken, unless the status says that the request never got as far as that.
+    A message id says it was taken, an error object of Graph's that it was not, but for the faults
+    of its own that do not say so (`meta_errors.UNCERTAIN`). Without either it may have been taken,
+    unless the status says that the request never got as far as that.
     """
     content = _decoded(answer.body)
     taken = sent(content)
@@ -105,13 +106,15 @@ def outcome(answer: Answer, now: float) -> Outcome:
     judged = meta_errors.classify(error)
     if not isinstance(error, Mapping) or judged.code is None:
         return _without_graph(answer, now)
-    return _by_graph(judged, _retry_after(answer, now), _fault(judged, answer.status))
+    if judged.code in meta_errors.UNCERTAIN and answer.status >= _FAULTS_OF_ITS_OWN:
+        return Unknown(f"{judged.code}: {judged.details}")
+    return _by_graph(judged, retry_after(answer, now), _fault(judged, answer.status))
 
 
 def _fault(judged: meta_errors.Classified, status: int) -> Fault:
     if judged.outcome is _E.CIRCUIT_BREAK:
         return Fault.SENDER
-    return Fault.PROVIDER if status >= 500 else Fault.NONE
+    return Fault.PROVIDER if status >= _FAULTS_OF_ITS_OWN else Fault.NONE
 
 
 def _by_graph(judged: meta_errors.Classified, asked: int | None, fault: Fault) -> Outcome:
@@ -125,7 +128,7 @@ def _by_graph(judged: meta_errors.Classified, asked: int | None, fault: Fault) -
 def _without_graph(answer: Answer, now: float) -> Outcome:
     details = f"status {answer.status} without an answer of Graph's"
     if answer.status == _TOO_MANY_REQUESTS:
-        return Retry(details, after=_retry_after(answer, now))
+        return Retry(details, after=retry_after(answer, now))
     if 400 <= answer.status < 500 and answer.status not in _TIMED_OUT:
         return Failed(details)
     return Unknown(details)
@@ -141,22 +144,3 @@ def _decoded(body: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return decoded
-
-
-def _retry_after(answer: Answer, now: float) -> int | None:
-    """The wait that the answer asks for, µs, at most a day; None if it asks for none."""
-    seconds = _seconds(answer.headers.get("retry-after", "").strip(), now)
-    if seconds is None:
-        return None
-    return round(min(max(seconds, 0.0), DAY / SECOND) * SECOND)
-
-
-def _seconds(asked: str, now: float) -> float | None:
-    """`Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3)."""
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    try:
-        date = parsedate_to_datetime(asked)
-    except ValueError:
-        return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now

@@ -2,8 +2,8 @@
 
 Codes and meanings after Meta's "Error codes" page (2026-09-11); what to do is ours. Decided on the
 code alone: HTTP status, title and subcode are not dependable. An error object from Graph says that
-the message was NOT sent, which is what makes a retry safe (H8). A time-out, a broken connection or
-an answer that is no Graph error says nothing, and is never sent again.
+the message was NOT sent, which is what makes a retry safe (H8), but for `UNCERTAIN`. A time-out,
+a broken connection or an answer that is no Graph error says nothing, and is never sent again.
 """
 
 from __future__ import annotations
@@ -98,6 +98,13 @@ ERRORS: dict[int, tuple[Outcome, str]] = {
     132015: (_O.FAIL, "the template is paused"),
     132016: (_O.FAIL, "the template is disabled"),
 }
+
+#: Codes of which Meta does not say that the message was not sent: 1 is an "invalid request or
+#: possible server error", 2 is "due to downtime or due to being overloaded", 131016 "a service is
+#: temporarily unavailable", which may be one behind the one that took the message. With a status
+#: from 500 on, so no refusal of the request, the outcome is unknown (H8). 131000 stays a retry: it
+#: says "message failed to send".
+UNCERTAIN = frozenset({1, 2, 131016})
 
 #: Graph's permission errors, as far as the table does not name them.
 _PERMISSIONS = range(200, 300)

@@ -45,7 +45,12 @@ _KEYWORD_PLACES = (
 _PLACES = (*_KEYWORD_PLACES, *(("edit", "message", *place) for place in _KEYWORD_PLACES))
 
 _SENDER = ("from", "from_user_id", "from_parent_user_id")
-_RECIPIENT = ("recipient_id", "recipient_user_id", "recipient_parent_user_id")
+_RECIPIENT = (
+    "recipient_id",
+    "recipient_user_id",
+    "recipient_parent_user_id",
+    "parent_recipient_user_id",  # until May 2026
+)
 _PERSON = ("wa_id", "user_id", "parent_user_id")
 
 

@@ -11,18 +11,21 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 
 from optin.domain.bots import Bot
 from optin.domain.inbound import TemplateUpdate
+from optin.domain.template_texts import BUTTON, TemplateText, texts_of
 from optin.ports.templates import ListedTemplate, TemplatesNotListed
 from optin.upstreams.meta_errors import classify
 from optin.upstreams.meta_items import Unreadable, moment
 
 #: Webhook fields about one template, which name an account and no number.
-_FIELDS = frozenset({"message_template_status_update", "template_category_update"})
+_COMPONENTS = "message_template_components_update"
+_FIELDS = frozenset({"message_template_status_update", "template_category_update", _COMPONENTS})
 #: For now and, in an announcement, for later.
 _CATEGORIES = ("new_category", "correct_category", "message_template_category")
 
-_PAGE = 250
+#: Texts come along: a page with many of them is more than Meta likes to give at once.
+_PAGE = 100
 #: No account may have more than some thousands; beyond this something is wrong.
-_MOST_PAGES = 200
+_MOST_PAGES = 500
 _LONGEST_PAGE = 16 * 1024 * 1024
 _TIMEOUT = ClientTimeout(total=60.0, sock_connect=10.0)
 
@@ -46,12 +49,26 @@ def update(entry: Mapping[str, Any], change: Mapping[str, Any]) -> TemplateUpdat
         unit=unit,
         categories=tuple(filter(None, categories)),
         status=_text(value, "event"),
+        components=_texts(value) if _text(change, "field") == _COMPONENTS else None,
     )
     if not (found.account and found.name and found.language):
         raise Unreadable("news of a template that is not named")
-    if not (found.categories or found.status):
+    if not (found.categories or found.status or found.components):
         raise Unreadable("news of a template that say nothing")
     return found
+
+
+def _texts(value: Mapping[str, Any]) -> tuple[TemplateText, ...]:
+    """The texts that a webhook names one by one."""
+    parts = (("header", "title"), ("body", "element"), ("footer", "footer"))
+    given: list[dict[str, Any]] = [
+        {"type": part, "text": value.get(f"message_template_{name}")} for part, name in parts
+    ]
+    buttons = value.get("message_template_buttons")
+    for button in buttons if isinstance(buttons, list) else ():
+        text = button.get("message_template_button_text") if isinstance(button, dict) else None
+        given.append({"type": BUTTON, "text": text})
+    return texts_of(given)
 
 
 @dataclass(slots=True)
@@ -82,7 +99,7 @@ class MetaTemplates:
 
     async def _page(self, bot: Bot, after: str) -> Mapping[str, Any]:
         """One page. Only the cursor of the page before is followed, never an address in it."""
-        asked = {"fields": "name,language,category,status", "limit": str(_PAGE)}
+        asked = {"fields": "name,language,category,status,components", "limit": str(_PAGE)}
         headers = {"Authorization": f"Bearer {bot.value('meta.access_token')}"}
         try:
             async with self._opened().get(
@@ -128,9 +145,11 @@ def _readable(status: int, body: bytes) -> Mapping[str, Any]:
 
 def _listed(given: Any) -> ListedTemplate:
     item = given if isinstance(given, dict) else {}
-    found = ListedTemplate(
-        *(_text(item, key) for key in ("name", "language", "category", "status"))
+    name, language, category, status = (
+        _text(item, key) for key in ("name", "language", "category", "status")
     )
+    texts = texts_of(item.get("components"))
+    found = ListedTemplate(name, language, category, status, texts)
     if not found.name or not found.language:
         raise TemplatesNotListed("a template in the list has no name or no language")
     return found

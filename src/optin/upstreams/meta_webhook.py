@@ -13,17 +13,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from optin.domain.inbound import Item, NotUnderstood, Parsed
 from optin.upstreams import meta_changes, meta_items, meta_templates
 from optin.upstreams.meta_items import Contacts, Unreadable
+from optin.upstreams.provider_json import read_json
 
 _HEADER = re.compile(r"sha256=[0-9a-f]{64}")
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
-_DEEPEST = 64
-_LONGEST_NUMBER = 20
 #: Contacts that are kept with each part that was not understood; Meta names one a message.
 _MOST_PEOPLE = 20
 
@@ -39,7 +36,7 @@ def _message(item: Any, number: str, contacts: Contacts) -> Item:
 _SAY_NOTHING = frozenset({"messaging_handovers"})
 
 #: Lists in a change's value -> what reads one element. None: known, and nothing follows from it
-#: (R9: echoes are our own messages; clicks on a message are none).
+#: (R9: echoes are our own messages; clicks on a message are none, nor is an address book).
 _READERS: Mapping[str, Callable[[Any, str, Contacts], Item | None] | None] = {
     "messages": _message,
     "statuses": meta_items.status,
@@ -47,6 +44,7 @@ _READERS: Mapping[str, Callable[[Any, str, Contacts], Item | None] | None] = {
     "calls": meta_items.call,
     "message_echoes": None,
     "user_actions": None,
+    "state_sync": None,
     "user_id_update": meta_changes.user_id_update,
     "contacts": None,
 }
@@ -57,9 +55,14 @@ def sign(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
+def is_signature(header: str | None) -> bool:
+    """Whether `header` has a signature's form: without it no secret makes it one."""
+    return header is not None and _HEADER.fullmatch(header) is not None
+
+
 def valid_signature(app_secret: str, body: bytes, header: str | None) -> bool:
     """Whether `header` signs exactly these bytes, in constant time. No secret, no: fail closed."""
-    if not app_secret or header is None or not _HEADER.fullmatch(header):
+    if not app_secret or header is None or not is_signature(header):
         return False
     return hmac.compare_digest(sign(app_secret, body), header)
 
@@ -71,8 +74,8 @@ def parse(body: bytes) -> Parsed:
     null. The `raw` of what was not understood is a body of its own, with only that part in it.
     """
     try:
-        envelope = _storable(json.loads(body, parse_int=_int, parse_float=_float, **_NO_CONSTANTS))
-    except (ValueError, RecursionError):
+        envelope = read_json(body)
+    except ValueError:
         return (NotUnderstood(None, "the body is no JSON", body),)
     entries = envelope.get("entry") if isinstance(envelope, dict) else None
     if not isinstance(entries, list):
@@ -183,29 +186,3 @@ def _short(name: Any) -> str:
 
 def _body_of(entry: Any) -> bytes:
     return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-
-
-def _int(digits: str) -> int | None:
-    """No number of Meta's is longer; Python refuses to read huge ones, and would drop the body."""
-    return int(digits) if len(digits) <= _LONGEST_NUMBER else None
-
-
-def _float(digits: str) -> float | None:
-    number = float(digits)
-    return number if isfinite(number) else None
-
-
-_NO_CONSTANTS: Any = {"parse_constant": lambda _: None}  # NaN and Infinity are no JSON
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """`value` with its texts fit for every store."""
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if depth == _DEEPEST:
-        return None
-    if isinstance(value, list):
-        return [_storable(element, depth + 1) for element in value]
-    if isinstance(value, dict):
-        return {_storable(k): _storable(element, depth + 1) for k, element in value.items()}
-    return value

@@ -22,6 +22,7 @@ from optin.domain.throughput import (
     take,
     turn,
 )
+from optin.ports.graph import Held, Limit
 from optin.ports.upstream import Wait
 
 #: Who has their turn within this is kept and waits for it here, µs; others are put back.
@@ -75,6 +76,25 @@ class Pacing:
         self._numbers[bot.bot_id] = take(number, limit, at)
         pair.promised.pop(message.message_id, None)
         pair.pace = take(pair.pace, self._pair_limit, at)
+        return at - now
+
+    def at_once(self, bot: Bot, per_second: int, identity: str) -> int | Held:
+        """As `turn`, for a message that nobody keeps: it is promised no turn, and goes behind all
+        who were."""
+        now = self._clock()
+        self._tidy(now)
+        limit = number_limit(per_second, self._workers)
+        number = self._numbers.get(bot.bot_id, Pace())
+        at = max(now, free_from(number, limit))
+        pair = self._pairs.get((bot.bot_id, identity)) or _Pair()
+        theirs = turn(pair.pace, self._pair_limit, now, promised=False)
+        if theirs > at:
+            return Held(Limit.PAIR, theirs - now)
+        if at - now > HORIZON:
+            return Held(Limit.NUMBER, at - now)
+        self._numbers[bot.bot_id] = take(number, limit, at)
+        pair.pace = take(pair.pace, self._pair_limit, at)
+        self._pairs[bot.bot_id, identity] = pair
         return at - now
 
     def _put_off(self, pair: _Pair, message: OutboxMessage, now: int, at: int) -> Wait:

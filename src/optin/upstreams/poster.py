@@ -28,6 +28,48 @@ _CONNECTIONS_PER_HOST = 16
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
+# Which addresses Python calls global differs from version to version, and cloud providers keep
+# services of their own in between. So what is no public host's is named here, by the registries
+# of IANA (RFC 6890), as of 2025; the library's word comes on top.
+_PRIVATE_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "168.63.129.16/32",  # Azure's own host, from within every machine there
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",  # with 192.0.0.192, Oracle's metadata
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/3",
+        ),
+    )
+)
+#: Global unicast; no other IPv6 address is a public host's.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_PRIVATE_V6 = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "2001::/23",  # with Teredo and ORCHIDs
+            "2001:db8::/32",
+            "2620:4f:8000::/48",
+            "3fff::/20",
+        ),
+    )
+)
+
 
 def is_public(address: str) -> bool:
     """Whether a connection to this IP address leaves our own network."""
@@ -37,7 +79,11 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
         ip = _inner(ip)
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not any(ip in network for network in _PRIVATE_V4)
+    return ip in _UNICAST and not any(ip in network for network in _PRIVATE_V6)
 
 
 def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -10,18 +10,45 @@ from typing import Any
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _DEEPEST = 64
 _LONGEST_NUMBER = 20
+#: A text, ended or not, or one end of a list or an object.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def read_json(body: bytes) -> Any:
     """The decoded body. Raises `ValueError` for what is no JSON, nothing else.
 
-    U+0000 and lone surrogates in texts become U+FFFD; what no number is, is longer than any
-    provider's numbers or nested too deeply becomes null.
+    U+0000, lone surrogates in texts and bytes that are no text become U+FFFD; what no number is,
+    is longer than any provider's numbers or nested too deeply becomes null. One such place must
+    not cost what stands beside it.
     """
+    text = body.decode(json.detect_encoding(body), "replace")
     try:
-        return _storable(json.loads(body, parse_int=_int, parse_float=_float, **_NO_CONSTANTS))
+        return _read(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        return _read(_shallow(text))
+
+
+def _read(text: str) -> Any:
+    return _storable(
+        json.loads(text, strict=False, parse_int=_int, parse_float=_float, **_NO_CONSTANTS)
+    )
+
+
+def _shallow(text: str) -> str:
+    """The JSON with null for each list and object that is nested too deeply."""
+    kept, depth, end = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in ("[", "{"):
+            if depth == _DEEPEST:
+                kept.append(text[end : token.start()])
+            depth += 1
+        elif mark in ("]", "}"):
+            depth -= 1
+            if depth == _DEEPEST:
+                kept.append("null")
+                end = token.end()
+    return "".join(kept) + (text[end:] if depth < _DEEPEST else "")
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class SandboxGraph:
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:
         """Keeps no media and no templates: an upload gets an id that leads nowhere."""
-        if call.content is not None:
+        if call.content is not None and not isinstance(call.content.chunks, bytes):
             async for _ in call.content.chunks:
                 pass
         number = self.number(bot)

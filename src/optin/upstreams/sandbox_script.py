@@ -1,4 +1,4 @@
-"""What the simulated WhatsApp does with a message, by the last four digits of its recipient.
+"""What the simulated WhatsApp does with a message, by the last digits of its recipient.
 
 docs/sandbox.md shows this table; a test holds the two together.
 """
@@ -61,11 +61,20 @@ SCRIPTS: Mapping[str, Script] = {
 }
 
 
+#: Digits of nearly all of WhatsApp's codes, and those codes that we know.
+_CODE = 6
+_CODES = frozenset(code for code in map(str, ERRORS) if len(code) == _CODE)
+
+
 def script_for(bot: Bot, message: OutboxMessage) -> Script:
-    """What happens to this message: `sandbox.blocked_by` first, then the recipient's digits."""
+    """What happens to this message: `sandbox.blocked_by` first, then the recipient's digits, which
+    may be an error's code: that is the answer then."""
     if message.identity in bot.value("sandbox.blocked_by").split(","):
         return BLOCKED
-    return SCRIPTS.get(message.identity[-4:], PLAIN)
+    if found := SCRIPTS.get(message.identity[-4:]):
+        return found
+    last = message.identity[-_CODE:]
+    return Script(refused=int(last)) if last in _CODES else PLAIN
 
 
 def error_object(code: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from optin.upstreams.connecting import Answer, ReleasingClient
 from optin.upstreams.provider_json import at, read_object, text_at
 from optin.upstreams.retry_after import retry_after
 from optin.upstreams.sinch import NEEDED, base_url, told
-from optin.upstreams.sinch_items import identity_in, time_of
+from optin.upstreams.sinch_items import identity_in, number, time_of
 from optin.upstreams.sinch_tokens import TokenDenied, Tokens, TokenUnavailable
 
 #: The lists, strictest first. One who wants no notifications is written to about nothing: ours
@@ -61,7 +61,8 @@ class SinchConsents:
 
     async def listing(self, bot: Bot, entry: ListEntry) -> Listing:
         """See `ConsentLists`: the newest record that put the identity on this list."""
-        page = await self._read(bot, f"identities/{quote(entry.identity, safe='')}", {})
+        who = quote(entry.known_as or entry.identity, safe="")
+        page = await self._read(bot, f"identities/{who}", {})
         found = [
             _listing(record) for record in _objects(page, "audit_records") if _puts(record, entry)
         ]
@@ -76,20 +77,23 @@ class SinchConsents:
 
     async def _list(self, bot: Bot, name: str) -> list[ListEntry]:
         found: dict[str, ListEntry] = {}
-        token = ""
+        unreadable: list[ListEntry] = []
+        token, seen = "", set[str]()
         for _ in range(_MOST_PAGES):
             asked = {"page_size": str(_PAGE), **({"page_token": token} if token else {})}
             page = await self._read(bot, name, asked)
             for given in _objects(page, "identities"):
-                identity = identity_in(given)
-                if not identity:
-                    raise ListsNotRead(f"{name} has an entry without an identity")
-                found[identity] = ListEntry(identity, name, name == _MARKETING)
+                entry = _entry(given, name)
+                if entry.identity:
+                    found.setdefault(entry.identity, entry)
+                else:
+                    unreadable.append(entry)
             following = text_at(page, "next_page_token")
             if not following:
-                return list(found.values())
-            if following == token:
+                return [*found.values(), *unreadable]
+            if following in seen:
                 break
+            seen.add(following)
             token = following
         raise ListsNotRead(f"the pages of {name} do not end")
 
@@ -160,6 +164,13 @@ def _objects(page: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise ListsNotRead(f"an answer whose {name} can not be read")
     return given
+
+
+def _entry(given: Mapping[str, Any], name: str) -> ListEntry:
+    """The entry of the number that messages go to, however Sinch writes it (H3)."""
+    said = identity_in(given)
+    identity = number(said)
+    return ListEntry(identity, name, name == _MARKETING, said if said != identity else "")
 
 
 def _puts(record: Mapping[str, Any], entry: ListEntry) -> bool:

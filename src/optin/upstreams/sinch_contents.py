@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`type`, `texts`, `opens_session`, `is_reply`, `raw` and `group` as in `InboundMessage`."""
+    """As in `InboundMessage`. `identities`: of the sender, as far as the content names any."""
 
     type: str
     texts: tuple[str, ...] = ()
@@ -33,6 +33,8 @@ class Content:
     is_reply: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
     group: bool = False
+    identities: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 def content(message: Mapping[str, Any]) -> Content:
@@ -44,14 +46,7 @@ def content(message: Mapping[str, Any]) -> Content:
     answered = text_at(given, "reply_to", "message_id")
     if not answered:
         return read
-    return Content(
-        read.type,
-        read.texts,
-        read.opens_session,
-        read.is_reply,
-        {**read.raw, "context": {"id": answered}},
-        read.group,
-    )
+    return replace(read, raw={**read.raw, "context": {"id": answered}})
 
 
 def changed_identity(message: Mapping[str, Any], number: str) -> IdentityChange | None:
@@ -135,7 +130,16 @@ def _fallback(given: Any, message: Any) -> Content:
         read = meta_items.message(item, "", meta_items.Contacts())
     except meta_items.Unreadable:
         return Content("unsupported")
-    return Content(read.type, read.texts, read.opens_session, read.is_reply, told, read.group)
+    return Content(
+        read.type,
+        read.texts,
+        read.opens_session,
+        read.is_reply,
+        told,
+        read.group,
+        identities=read.identities,
+        shared=read.shared,
+    )
 
 
 _READERS: Mapping[str, Callable[[Any, Any], Content]] = {

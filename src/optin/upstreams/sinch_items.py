@@ -13,6 +13,7 @@ from typing import Any
 
 from optin.domain.errors import InvalidInput
 from optin.domain.events import SECOND
+from optin.domain.identities import parse_identity
 from optin.domain.inbound import (
     IdentityChange,
     InboundMessage,
@@ -57,7 +58,7 @@ def message(event: Any) -> InboundMessage | IdentityChange | None:
         raise Unreadable("a message that is no object")
     if text_at(given, "direction") == "TO_CONTACT" or "app_message" in given:
         return None
-    channel = text_at(given, "channel_identity", "channel") or text_at(given, "channel")
+    channel = _channel(given, "channel_identity") or _channel(given)
     if channel and channel != _WHATSAPP:
         return None
     if given.get("injected") is True:
@@ -66,9 +67,10 @@ def message(event: Any) -> InboundMessage | IdentityChange | None:
     if changed := changed_identity(given, _app(event)):
         return changed if changed.at is not None else replace(changed, at=moment, unit=unit)
     said = content(given)
+    sender = _needed(identity_in(given, "channel_identity"), "a message without a sender")
     return InboundMessage(
         phone_number_id=_app(event),
-        identities=(_needed(identity_in(given, "channel_identity"), "a message without a sender"),),
+        identities=tuple(dict.fromkeys((sender, *said.identities))),
         upstream_id=_needed(text_at(given, "id"), "a message without an id"),
         at=moment,
         unit=unit,
@@ -78,6 +80,7 @@ def message(event: Any) -> InboundMessage | IdentityChange | None:
         is_reply=said.is_reply,
         raw=said.raw,
         group=said.group,
+        shared=said.shared,
     )
 
 
@@ -86,7 +89,8 @@ def report(event: Any) -> StatusUpdate:
     given = at(event, "message_delivery_report")
     moment, unit = _moment(event, given)
     status = _needed(text_at(given, "status"), "a report that says nothing")
-    identity = identity_in(given, "channel_identity")
+    on_whatsapp = _channel(given, "channel_identity") in ("", _WHATSAPP)
+    identity = identity_in(given, "channel_identity") if on_whatsapp else ""
     return StatusUpdate(
         phone_number_id=_app(event),
         upstream_id=_needed(text_at(given, "message_id"), "a report without a message id"),
@@ -102,7 +106,7 @@ def report(event: Any) -> StatusUpdate:
 def opt_in(event: Any) -> ProviderConsent | None:
     """An opt-in that Sinch took over WhatsApp. One that failed is none."""
     given = at(event, "opt_in_notification")
-    if text_at(given, "channel") != _WHATSAPP:
+    if _channel(given) != _WHATSAPP:
         return None
     if text_at(given, "status") != "OPT_IN_SUCCEEDED":
         raise Unreadable("an opt-in that did not succeed")
@@ -110,9 +114,12 @@ def opt_in(event: Any) -> ProviderConsent | None:
 
 
 def opt_out(event: Any) -> ProviderConsent | None:
-    """The contact's wish to hear no more. Whether Sinch could note it makes no difference."""
+    """The contact's wish to hear no more. Whether Sinch could note it makes no difference.
+
+    It counts for what Sinch calls them and for the number that is meant, which messages go to.
+    """
     given = at(event, "opt_out_notification")
-    channel = text_at(given, "channel")
+    channel = _channel(given)
     if channel and channel not in _BY_PHONE:
         return None
     return _consent(event, given, opted_in=False)
@@ -122,9 +129,10 @@ def _consent(event: Any, given: Any, *, opted_in: bool) -> ProviderConsent:
     moment, unit = _moment(event, given)
     names = ("status", "channel", "request_id", "contact_id", "processing_mode")
     told = {name: word for name in names if (word := text_at(given, name)[:_LONGEST_DETAILS])}
+    identity = _needed(identity_in(given), "a consent of nobody")
     return ProviderConsent(
         phone_number_id=_app(event),
-        identities=(_needed(identity_in(given), "a consent of nobody"),),
+        identities=(identity,) if opted_in else tuple(dict.fromkeys((identity, number(identity)))),
         opted_in=opted_in,
         at=moment,
         unit=unit,
@@ -155,6 +163,18 @@ def identity_in(given: Any, *path: str) -> str:
     digits = bare.removeprefix("+")
     found = digits if digits.isascii() and digits.isdigit() else bare
     return found if len(found) <= _LONGEST_IDENTITY else ""
+
+
+def number(identity: str) -> str:
+    """The MSISDN that a provider's `identity` is another way of writing; itself if it is none."""
+    try:
+        return parse_identity(identity)
+    except InvalidInput:
+        return identity
+
+
+def _channel(given: Any, *path: str) -> str:
+    return text_at(given, *path, "channel").upper()
 
 
 def _moment(event: Any, given: Any) -> tuple[int | None, int]:

@@ -2,14 +2,15 @@
 
 Facts from Sinch's pages "WhatsApp message support" and "Template messages". The API has message
 types of its own and makes WhatsApp's of them; a message that would lose its meaning on the way is
-refused with `InvalidMessage`. Lost without harm are a text's `preview_url`, a contact card's
-streets and a phone's `wa_id`, for which the API has no place.
+refused with `InvalidMessage`, at the door already. Lost without harm are a text's `preview_url` and
+a phone's `wa_id`, for which the API has no place. docs/sinch.md shows it all as a table.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from optin.domain.json_shapes import refuse
@@ -17,9 +18,16 @@ from optin.domain.messages import Category, Message, MessageType
 
 _Body = Mapping[str, Any]
 
+#: Why something that others take is refused.
+_HERE = "with this bot's upstream (sinch)"
+
 _NAME_PARTS = ("first_name", "last_name", "middle_name", "prefix", "suffix")
 _ADDRESS = ("city", "country", "state", "zip", "type", "country_code")
 _BIRTHDAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+#: Characters of a card's title, which a caption becomes.
+_LONGEST_TITLE = 1024
+#: Of one template; they are numbered by one digit.
+_MOST_BUTTONS = 10
 
 
 def request_body(
@@ -43,6 +51,11 @@ def request_body(
     }
 
 
+def refuse_unsayable(message: Message) -> None:
+    """Raises `InvalidMessage` for what `request_body` would refuse, whoever it is for."""
+    _CONTENT[message.type](message.body)
+
+
 def _text(body: _Body) -> dict[str, Any]:
     return {"text_message": {"text": body["text"]}}
 
@@ -51,13 +64,17 @@ def _media(body: _Body) -> dict[str, Any]:
     """Media of any kind: Sinch tells the kind by the file. A caption needs a card around it."""
     media = _file(body)
     if "caption" in body:
+        if len(body["caption"]) > _LONGEST_TITLE:
+            refuse("message.caption", f"can not be longer than {_LONGEST_TITLE} {_HERE}")
         return {"card_message": {"title": body["caption"], "media_message": media}}
     return {"media_message": media}
 
 
 def _file(body: _Body) -> dict[str, Any]:
     if "url" not in body:
-        refuse("message.url", "is needed: this upstream can not send what was uploaded elsewhere")
+        refuse(
+            "message.url", f"can not be empty {_HERE}: what was uploaded elsewhere can't be sent"
+        )
     name = {"filename_override": body["filename"]} if "filename" in body else {}
     return {"url": body["url"], **name}
 
@@ -73,13 +90,23 @@ def _location(body: _Body) -> dict[str, Any]:
 
 def _contacts(body: _Body) -> dict[str, Any]:
     if len(body["contacts"]) > 1:
-        refuse("message.contacts", "can not be more than one with this upstream")
+        refuse("message.contacts", f"can not have more than one element {_HERE}")
     card = body["contacts"][0]
     if "phones" not in card:
-        refuse("message.contacts[0].phones", "can not be empty with this upstream")
-    if "birthday" in card and not _BIRTHDAY.fullmatch(card["birthday"]):
-        refuse("message.contacts[0].birthday", "must be a date such as 1990-08-18")
+        refuse("message.contacts[0].phones", f"can not be empty {_HERE}")
+    if "birthday" in card and not _is_date(card["birthday"]):
+        refuse("message.contacts[0].birthday", f"must be a date such as 1990-08-18 {_HERE}")
+    for place, address in enumerate(card.get("addresses", ())):
+        if "street" in address:
+            refuse(f"message.contacts[0].addresses[{place}].street", f"can not be sent {_HERE}")
     return {"contact_info_message": dict(_card(card))}
+
+
+def _is_date(given: str) -> bool:
+    try:
+        return bool(_BIRTHDAY.fullmatch(given) and date.fromisoformat(given))
+    except ValueError:
+        return False
 
 
 def _card(card: _Body) -> Iterator[tuple[str, Any]]:
@@ -116,7 +143,11 @@ def _parameters(body: _Body) -> Iterator[tuple[str, str]]:
     """Every parameter under the key that says where it belongs; places count from 1, buttons
     from 0. A quick reply's payload must be given even when it is empty."""
     media = body.get("media", {"type": "text"})
+    if len(body.get("buttons", ())) > _MOST_BUTTONS:
+        refuse("message.buttons", f"can not have more than {_MOST_BUTTONS} elements {_HERE}")
     if media["type"] == "text":
+        if len(body.get("header_params", ())) > 1:
+            refuse("message.header_params", f"can not have more than one element {_HERE}")
         yield from _numbered("header", body.get("header_params", ()))
     else:
         kind = f"header[1]{media['type']}"

@@ -30,6 +30,7 @@ from optin.upstreams.sinch_items import Unreadable
 WINDOW = 48 * 3600
 
 _ALGORITHM = "hmacsha256"
+_VALUE = re.compile(r"[0-9A-Za-z+/]{43}=")
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 _MILLISECONDS = 10**12  # later than any date in seconds
 
@@ -72,14 +73,18 @@ class SignatureCheck:
     def __call__(self, secret: str, body: bytes, signed: SignedBy | None) -> bool:
         """Whether `signed` signs exactly these bytes and is no older than `WINDOW`, in constant
         time. No secret, no: fail closed. An unnamed algorithm is the only one there is."""
-        if not secret or signed is None or not signed.nonce:
-            return False
-        if (signed.algorithm or _ALGORITHM).lower() != _ALGORITHM:
-            return False
-        if not _TIMESTAMP.fullmatch(signed.at) or not self._is_timely(int(signed.at)):
+        if not secret or signed is None or not self.is_signature(signed):
             return False
         expected = sign(secret, body, signed.nonce, signed.at).encode()
         return hmac.compare_digest(expected, signed.value.encode("utf-8", "replace"))
+
+    def is_signature(self, signed: SignedBy | None) -> bool:
+        """Whether it has a signature's form and is not too old: without that no secret holds."""
+        if signed is None or not signed.nonce or not _VALUE.fullmatch(signed.value):
+            return False
+        if (signed.algorithm or _ALGORITHM).lower() != _ALGORITHM:
+            return False
+        return _TIMESTAMP.fullmatch(signed.at) is not None and self._is_timely(int(signed.at))
 
     def _is_timely(self, at: int) -> bool:
         seconds = at / 1000 if at >= _MILLISECONDS else at

@@ -74,10 +74,13 @@ class CallBack:
     new_id: NewId
     _ended: _Ended = field(default_factory=_Ended, repr=False)
 
-    async def lease(self, limit: int, without: Collection[str] = ()) -> list[Callback]:
-        """Up to `limit` due callbacks, none for the receivers in `without`, ours for `LEASE`: give
-        each to `deliver` or `put_back`."""
-        _, leased = await self.store.lease_callbacks(self.claimant, LEASE, limit, without)
+    async def lease(
+        self, limit: int, without: Collection[str] = (), without_bots: Collection[str] = ()
+    ) -> list[Callback]:
+        """Up to `limit` due callbacks, none for the receivers in `without` or of the bots in
+        `without_bots`, ours for `LEASE`: give each to `deliver` or `put_back`."""
+        asked = (self.claimant, LEASE, limit, without, without_bots)
+        _, leased = await self.store.lease_callbacks(*asked)
         return leased
 
     async def deliver(self, callback: Callback) -> None:

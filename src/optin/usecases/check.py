@@ -11,7 +11,7 @@ from optin.domain.consent import Clocks
 from optin.domain.decision import Basis, decide, gate
 from optin.domain.errors import InvalidIdentity, InvalidInput, NotFound
 from optin.domain.events import Event
-from optin.domain.identities import parse_identity
+from optin.domain.identities import Reach, parse_identity
 from optin.domain.links import State
 from optin.domain.messages import Category
 from optin.domain.times import TOLERANCE
@@ -19,6 +19,8 @@ from optin.ports.store import Store
 
 #: The reason of a row whose identity is none.
 INVALID = "invalid"
+#: The reason of a row about a past that retention or erasure has emptied (R16).
+UNKNOWN = "unknown"
 
 TemplateName = tuple[str, str]
 
@@ -85,7 +87,16 @@ class Check:
         moment = _Moment(_instant(at, histories.now), histories.now, known_at)
         states = {one: moment.state(events) for one, events in histories.events.items()}
         clocks = {one: links.reading(one, states.__getitem__) for one in _each(known)}
-        return [_row(bot, given, one, clocks, asked, moment.at) for given, one in known]
+        lost = {
+            one: max(histories.known_from, _erased(links.reach(one, states.__getitem__), states))
+            for one in clocks
+        }
+        return [
+            _row_unknown(given)
+            if one is not None and moment.is_before(lost[one])
+            else _row(bot, given, one, clocks, asked, moment.at)
+            for given, one in known
+        ]
 
     async def _bot(self, bot_id: str) -> Bot:
         bot = await self.store.bot(bot_id)
@@ -110,6 +121,11 @@ class _Moment:
     now: int
     known_at: int | None
 
+    def is_before(self, instant: int) -> bool:
+        """Whether the question reaches back behind an instant."""
+        asked = self.at if self.known_at is None else min(self.at, self.known_at)
+        return asked < min(instant, self.now)
+
     def state(self, events: Sequence[Event]) -> State:
         """The identity's state by then. Links are as known now, or by `known_at` (SPEC 6); a
         change of number counts from its own time on, as all else does."""
@@ -123,6 +139,15 @@ class _Moment:
 
     def _is_known(self, event: Event) -> bool:
         return self.known_at is None or event.recorded <= self.known_at
+
+
+def _erased(who: Reach, states: Mapping[str, State]) -> int:
+    """When any of the contact's identities was erased last; `NEVER` if none was (R15)."""
+    return max(states[one].links.erased for one in who.blocking)
+
+
+def _row_unknown(given: object) -> CheckRow:
+    return CheckRow(given, False, UNKNOWN, None, None, enforced=True)
 
 
 def _instant(at: int | None, now: int) -> int:

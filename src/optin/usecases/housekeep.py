@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from optin.domain.bots import SETTINGS
+from optin.domain.bots import SETTINGS, Bot
 from optin.domain.events import DAY
+from optin.domain.retention import Horizons, horizons
 from optin.ports.store import Store
 
 _DEFAULT_DAYS = int(SETTINGS["keep_webhooks_days"].default)
 
 #: How long callbacks that are done or dead can be replayed, µs.
 CALLBACK_LIFE = 7 * DAY
+
+#: How long the rows that an import kept for people can be looked at, µs.
+IMPORT_LIFE = 30 * DAY
+#: A pause after each cut of a ledger, in seconds: others want to commit.
+_BETWEEN_CUTS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,7 @@ class Housekeep:
     store: Store
 
     async def __call__(self) -> int:
-        """How many kept webhooks and callbacks went. Nothing of the ledger does (R16).
+        """How many kept webhooks and callbacks went. What may leave the ledger does, too (R16).
 
         With `keep_webhooks_days` 0 none that was understood is kept; the others, which somebody
         still has to look at, stay for the default time.
@@ -30,4 +37,16 @@ class Housekeep:
         for bot in await self.store.bots():
             days = int(bot.value("keep_webhooks_days")) or _DEFAULT_DAYS
             gone += await self.store.prune(bot.bot_id, now - days * DAY, now - CALLBACK_LIFE)
+            gone += await self.store.prune_imports(bot.bot_id, now - IMPORT_LIFE)
+            await self._retain(bot, now)
         return gone
+
+    async def _retain(self, bot: Bot, now: int) -> None:
+        """Cuts the bot's ledger as its settings say (R16), a piece at a time."""
+        until = horizons(
+            now, int(bot.value("keep_events_days")), int(bot.value("keep_messages_days"))
+        )
+        more = until != Horizons()
+        while more:
+            more = await self.store.retain(bot.bot_id, until) is not None
+            await asyncio.sleep(_BETWEEN_CUTS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from optin.domain.errors import InvalidInput, NotFound
 from optin.domain.message_shapes import canonical_language
 from optin.domain.messages import Category
+from optin.domain.template_texts import TemplateText, texts_of
 from optin.ports.store import Reads, Store, Template, Transaction
 
 _LONGEST_NAME = 512
@@ -20,12 +22,20 @@ class ManageTemplates:
     store: Store
 
     async def put(
-        self, bot_id: str, name: str, language: str, category: str, status: str = ""
+        self,
+        bot_id: str,
+        name: str,
+        language: str,
+        category: str,
+        status: str = "",
+        components: Any = None,
     ) -> Template:
         """Adds the record or replaces it; in force for every decision that starts afterwards.
 
         `category` is `marketing`, `utility` or `authentication`; "" says that it is unknown, and
-        then the template is judged as marketing (R7). Raises `InvalidInput` or `NotFound`.
+        then the template is judged as marketing (R7). `components`: a list of what people read, as
+        records show it or in the provider's shape; None keeps what is known. Raises `InvalidInput`
+        or `NotFound`.
         """
         await self._known(bot_id)
         template = Template(
@@ -33,8 +43,9 @@ class ManageTemplates:
             language=_checked_language(language),
             category=_checked_category(category),
             status=_checked_status(status),
+            components=_checked_components(components),
         )
-        return await self.store.commit(_Put(bot_id, template))
+        return await self.store.commit(_Put(bot_id, template, keep_texts=components is None))
 
     async def templates(self, bot_id: str) -> list[Template]:
         """All records of the bot, by name and language. Raises `NotFound` for an unknown bot."""
@@ -58,14 +69,17 @@ class ManageTemplates:
 class _Put:
     bot_id: str
     template: Template
+    keep_texts: bool
 
     @property
     def reads(self) -> Reads:
-        return Reads()
+        return Reads(templates=frozenset({(self.template.name, self.template.language)}))
 
     def run(self, tx: Transaction) -> Template:
-        given = self.template
-        stored = Template(given.name, given.language, given.category, given.status, tx.now)
+        stored = replace(self.template, updated=tx.now)
+        known = tx.template(stored.name, stored.language)
+        if self.keep_texts and known is not None:
+            stored = replace(stored, components=known.components)
         tx.put_template(stored)
         return stored
 
@@ -92,6 +106,14 @@ def _checked_category(category: str) -> Category | None:
     if category.lower() not in known:
         raise InvalidInput(f"A category is one of: {', '.join(known)}.", field="category")
     return Category(category.lower())
+
+
+def _checked_components(components: Any) -> tuple[TemplateText, ...]:
+    if components is None:
+        return ()
+    if not isinstance(components, list) or not all(isinstance(each, dict) for each in components):
+        raise InvalidInput("Field [components] must be a list of objects.", field="components")
+    return texts_of(components)
 
 
 def _checked_status(status: str) -> str:

@@ -10,6 +10,7 @@ from optin.domain import consent, links
 from optin.domain.consent import NEVER, Clocks
 from optin.domain.decision import Decision, decide
 from optin.domain.errors import NotFound
+from optin.domain.identities import is_digest
 from optin.domain.messages import Category
 from optin.ports.store import Store
 
@@ -65,7 +66,7 @@ class ReadContact:
             session_until=consent.session_until(clocks, now),
             marketing_stopped=consent.marketing_stopped(clocks),
             clocks=clocks,
-            linked={one: one in who.allowing for one in sorted(who.blocking)},
+            linked={one: one in who.allowing for one in sorted(who.blocking) if not is_digest(one)},
             decisions={each: decide(clocks, each, now, policy) for each in Category},
         )
 

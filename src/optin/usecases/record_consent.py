@@ -12,6 +12,7 @@ from optin.domain.consent_items import ConsentItem, parse_item
 from optin.domain.errors import FutureDated, InvalidInput
 from optin.domain.events import Claim, Kind, Origin
 from optin.domain.ids import NewId
+from optin.ports.once import Once
 from optin.ports.store import Reads, Store, Transaction
 
 
@@ -81,12 +82,18 @@ class RecordConsent:
         await self.store.commit(_Provision(bot_id, claims))
 
     async def record(
-        self, bot_id: str, items: Sequence[object], caller: Caller
+        self,
+        bot_id: str,
+        items: Sequence[object],
+        caller: Caller,
+        once: Once[list[ItemResult]] | None = None,
+        first_seen: int | None = None,
     ) -> list[ItemResult]:
         """Records the good items in one commit; a bad one is rejected alone. A result per item.
 
-        `items` are decoded JSON (`consent_items.parse_item`). Raises `StoreUnavailable`, and then
-        nothing was recorded.
+        `items` are decoded JSON (`consent_items.parse_item`). `first_seen`: for what came before
+        and may not have been committed, the database's time at which it first came (R3). Raises
+        `StoreUnavailable`, and then nothing was recorded, and `Answered` as `once` does.
         """
         results: list[ItemResult] = []
         claims: list[tuple[int, Claim]] = []
@@ -97,18 +104,28 @@ class RecordConsent:
                 results.append(_rejected(_identity_in(value), wrong))
             else:
                 results.append(ItemResult(_identity_in(value), Status.RECORDED))
-                claims.append((place, self._claim(item, caller)))
-        if claims:
-            work = _Record(bot_id, tuple(claim for _, claim in claims))
-            outcomes = await self.store.commit(work)
-            for (place, _), outcome in zip(claims, outcomes, strict=True):
-                results[place] = replace(outcome, identity=results[place].identity)
-        return results
+                claims.append((place, self._claim(item, caller, first_seen)))
+        if not claims:
+            return results
 
-    def _claim(self, item: ConsentItem, caller: Caller) -> Claim:
-        return item.claim(
+        def finish(outcomes: Sequence[ItemResult]) -> list[ItemResult]:
+            whole = list(results)
+            for (place, _), outcome in zip(claims, outcomes, strict=True):
+                whole[place] = replace(outcome, identity=results[place].identity)
+            return whole
+
+        work = _Record(bot_id, tuple(claim for _, claim in claims))
+        if once is not None:
+            return await self.store.commit(once.of(work, finish))
+        return finish(await self.store.commit(work))
+
+    def _claim(self, item: ConsentItem, caller: Caller, first_seen: int | None) -> Claim:
+        claim = item.claim(
             self.new_id(), source=caller.source, actor=caller.actor, context=caller.context
         )
+        if first_seen is None or claim.origin is not Origin.LIVE:
+            return claim
+        return replace(claim, origin=Origin.REPEATED, at=first_seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,25 +37,27 @@ class ReplayCallbacks:
     async def page(
         self, bot_id: str, after: str = "", limit: int = PAGE, stage: CallbackStage | None = None
     ) -> Page:
-        """The callbacks behind the cursor `after`, oldest first. A cursor is a callback's id.
+        """The callbacks behind the cursor `after`, oldest first, without their bodies. A cursor is
+        a callback's id.
 
         Raises `NotFound` for an unknown bot, `InvalidInput` for a limit that is none.
         """
         await self._known(bot_id)
         if not 1 <= limit <= MOST:
             raise InvalidInput(f"Field [limit] must be a number from 1 to {MOST}.", field="limit")
-        found = await self.store.callbacks(bot_id, _checked(after, "after"), limit + 1, stage)
+        behind = _checked(after, "after")
+        found = await self.store.callbacks(bot_id, behind, limit + 1, stage, bodies=False)
         more = len(found) > limit
         return Page(found[:limit], found[limit - 1].callback_id if more else "")
 
     async def one(self, bot_id: str, callback_id: str) -> Callback:
         """One callback with its body. Raises `NotFound`."""
         await self._known(bot_id)
-        right_before = _checked(callback_id, "id")[:-1]
-        for each in await self.store.callbacks(bot_id, right_before, PAGE):
-            if each.callback_id == callback_id:
-                return each
-        raise NotFound("There is no such callback; those that are done or dead go after a week.")
+        found = await self.store.callback(bot_id, _checked(callback_id, "id"))
+        if found is None:
+            told = "There is no such callback; those that are done or dead go after a week."
+            raise NotFound(told)
+        return found
 
     async def replay(self, bot_id: str, callback_ids: Sequence[str]) -> int:
         """Makes these owed again now, whatever became of them; how many there were.
@@ -80,7 +82,7 @@ class ReplayCallbacks:
         """
         await self._known(bot_id)
         begun, count, after = await self.store.now(), 0, _checked(cursor, "from")
-        while found := await self.store.callbacks(bot_id, after, PAGE):
+        while found := await self.store.callbacks(bot_id, after, PAGE, bodies=False):
             ids = [each.callback_id for each in found if each.created <= begun]
             count += await self.store.replay_callbacks(bot_id, ids) if ids else 0
             after = found[-1].callback_id

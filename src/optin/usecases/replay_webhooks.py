@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from optin.domain.errors import NotFound
-from optin.ports.store import Store
+from optin.domain.errors import InconsistentRecord, NotFound
+from optin.ports.store import Reads, Store, Transaction
+
+_log = logging.getLogger(__name__)
 
 #: Takes in a body of one source again, for a bot; how many of its parts are still not understood.
 TakeIn = Callable[[str, bytes], Awaitable[int]]
@@ -34,7 +37,8 @@ class ReplayWebhooks:
     async def __call__(self, bot_id: str, *, noted: bool = True) -> Replayed:
         """Takes in the kept bodies of a bot: those with a note of what was not understood, or all.
 
-        What was taken in before changes nothing, in whatever order they come. Raises `NotFound`.
+        What was taken in before changes nothing, in whatever order they come. One that is
+        understood as a whole has no note any more. Raises `NotFound`.
         """
         if await self.store.bot(bot_id) is None:
             raise NotFound(f"There is no bot {bot_id}.")
@@ -47,5 +51,27 @@ class ReplayWebhooks:
                     skipped += 1
                     continue
                 replayed += 1
-                strange += await take_in(bot_id, kept.body) > 0
+                try:
+                    lost = await take_in(bot_id, kept.body)
+                except InconsistentRecord as broken:
+                    _log.warning("bot %s: a kept webhook is left out: %s", bot_id, broken)
+                    lost = 1
+                strange += lost > 0
+                if kept.note and not lost:
+                    await self.store.commit(_Understood(bot_id, kept.webhook_id))
         return Replayed(replayed, strange, skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Understood:
+    """Takes the note off a kept body."""
+
+    bot_id: str
+    webhook_id: bytes
+
+    @property
+    def reads(self) -> Reads:
+        return Reads()
+
+    def run(self, tx: Transaction) -> None:
+        tx.put_note(self.webhook_id, "")

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from optin.domain import consent, links
-from optin.domain.consent import NEVER
+from optin.domain import links
+from optin.domain.consent import our_marketing_stopped
 from optin.domain.errors import Conflict, InvalidInput, NotFound
-from optin.domain.events import Claim, Event, Kind, Origin
+from optin.domain.events import Claim, Kind, Origin
 from optin.domain.ids import derived_id
+from optin.domain.provisional import Events, questions, resume_time
 from optin.domain.times import live_time
 from optin.ports.store import Reads, Review, Store, Transaction
 
@@ -18,6 +19,7 @@ from optin.ports.store import Reads, Review, Store, Transaction
 MOST, PAGE = 1_000, 100
 _LONGEST_NOTE = 1_000
 _LONGEST_ID = 64
+_TRIES = 8
 
 
 class Decision(StrEnum):
@@ -71,7 +73,8 @@ class Reviews:
     ) -> Review:
         """Decides an open item, once, and records what follows from that, live.
 
-        `nothing` lifts the marketing stop that the item itself had set, unless there is another.
+        `nothing` ends the marketing stop that the item itself had set, unless there is another:
+        the contact's own, or that of an item which is open.
         Raises `NotFound`, `InvalidInput`, and `Conflict` for an item that is decided already.
         """
         if decision not in tuple(Decision):
@@ -84,9 +87,13 @@ class Reviews:
         item = await self._one(bot_id, review_id)
         if not item.identities and decision != Decision.NOTHING:
             raise InvalidInput("This item is about nobody, so nobody can be opted out.")
-        own = await self._own_stop(bot_id, item)
-        work = _Decide(bot_id, item, Decision(decision), actor, note, source, own)
-        return await self.store.commit(work)
+        for _ in range(_TRIES):
+            seen = await self._seen(bot_id, item)
+            work = _Decide(bot_id, item, Decision(decision), actor, note, source, seen)
+            decided = await self.store.commit(work)
+            if decided is not None:
+                return decided
+        raise Conflict("There is always something new about this contact; try again.")
 
     async def _known(self, bot_id: str) -> None:
         if await self.store.bot(bot_id) is None:
@@ -99,29 +106,21 @@ class Reviews:
             raise NotFound("There is no such review item.")
         return found
 
-    async def _own_stop(self, bot_id: str, item: Review) -> int:
-        """The effective time of the marketing stop that is in force only since this item set it,
-        UTC µs; `NEVER` if it set none, or marketing would be stopped without it."""
+    async def _seen(self, bot_id: str, item: Review) -> _Seen:
+        """The count comes first: what is recorded meanwhile then shows in the commit."""
+        states = (await self.store.states(bot_id, item.identities)).states
+        count = sum(links.entries(who, states.__getitem__) for who in item.identities)
         histories = await self.store.histories(bot_id, item.identities)
-        events = {who: list(some) for who, some in histories.events.items()}
-        own = [e.effective for some in events.values() for e in some if _set_by(item, e)]
-        times = [at for at in own if at is not None]
-        if not times:
-            return NEVER
-        others = {
-            who: links.folded(e for e in some if not _set_by(item, e))
-            for who, some in events.items()
-        }
-        for who in item.identities:
-            if consent.our_marketing_stopped(links.reading(who, others.__getitem__)):
-                return NEVER
-        return max(times)
+        return _Seen(count, histories.events)
 
 
-def _set_by(item: Review, event: Event) -> bool:
-    claim = event.claim
-    provisional = claim.kind is Kind.MARKETING_STOP and "decision" not in claim.evidence
-    return provisional and claim.context.get("review") == item.review_id
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of an item's contact before the commit. `entries`: how many events there were
+    when it was read, at most."""
+
+    entries: int
+    events: Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,8 @@ class _Find:
 
 @dataclass(frozen=True, slots=True)
 class _Decide:
-    """`own_stop`: see `Reviews._own_stop`; nothing newer may have come by the commit."""
+    """`seen`: what its stop is judged by. None is answered, and nothing done, if something about
+    the contact came meanwhile and would have to be judged as well."""
 
     bot_id: str
     item: Review
@@ -147,26 +147,31 @@ class _Decide:
     actor: str
     note: str
     source: str
-    own_stop: int
+    seen: _Seen
 
     @property
     def reads(self) -> Reads:
         return Reads(
-            reviews=frozenset({self.item.review_id}), identities=frozenset(self.item.identities)
+            reviews=frozenset({self.item.review_id}) | questions(self.seen.events),
+            identities=frozenset(self.item.identities),
         )
 
-    def run(self, tx: Transaction) -> Review:
+    def run(self, tx: Transaction) -> Review | None:
         item = tx.review(self.item.review_id)
         if item is None:
             raise NotFound("There is no such review item.")
         if item.decision:
             raise Conflict(f"This item was decided before: {item.decision}.")
-        kind = _KINDS.get(self.decision)
-        if kind is None and self._may_resume(tx):
+        kind, at = _KINDS.get(self.decision), None
+        if kind is None:
+            at = self._resume_time(tx)
+            if at is not None and not self._is_as_seen(tx):
+                return None
+        if at is not None:
             kind = Kind.MARKETING_RESUME
         if kind is not None:
             for identity in item.identities:
-                tx.record(self._claim(kind, identity))
+                tx.record(self._claim(kind, identity, at))
         decided = replace(
             item,
             decision=self.decision.value,
@@ -177,12 +182,20 @@ class _Decide:
         tx.put_review(decided)
         return decided
 
-    def _may_resume(self, tx: Transaction) -> bool:
-        return self.own_stop != NEVER and all(
-            tx.reading(who).marketing_stop <= self.own_stop for who in self.item.identities
-        )
+    def _resume_time(self, tx: Transaction) -> int | None:
+        """See `resume_time`: this item and those that were decided as nothing before it."""
+        if not any(our_marketing_stopped(tx.reading(who)) for who in self.item.identities):
+            return None
+        asked = {each: tx.review(each) for each in questions(self.seen.events)}
+        nothing = {each for each, it in asked.items() if it and it.decision == Decision.NOTHING}
+        answered = nothing | {self.item.review_id}
+        return resume_time(self.seen.events, self.item.identities, answered)
 
-    def _claim(self, kind: Kind, identity: str) -> Claim:
+    def _is_as_seen(self, tx: Transaction) -> bool:
+        return sum(map(tx.entries, self.item.identities)) == self.seen.entries
+
+    def _claim(self, kind: Kind, identity: str, at: int | None) -> Claim:
+        """Live, but for a resume, which takes effect right after the stop that it ends."""
         item = self.item
         told = {
             "review": item.review_id,
@@ -196,7 +209,8 @@ class _Decide:
             event_id=derived_id(item.created, *parts),
             identity=identity,
             kind=kind,
-            origin=Origin.LIVE,
+            origin=Origin.LIVE if at is None else Origin.REPEATED,
+            at=at,
             source=self.source,
             actor=self.actor,
             from_contact=kind is Kind.OPT_OUT,

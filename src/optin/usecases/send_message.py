@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from optin.domain.decision import gate
 from optin.domain.errors import NotFound
 from optin.domain.ids import NewId, ulid
 from optin.domain.messages import Category, Message, category_of, life, template_of, to_json
 from optin.domain.outbox import OutboxMessage, judged_as
+from optin.ports.once import Once
 from optin.ports.store import Reads, Store, Transaction
 
 _log = logging.getLogger(__name__)
+
+
+#: Raises `InvalidMessage` for a message that an upstream has no words for.
+RefuseUnsayable = Callable[[Message], None]
 
 
 def _nobody() -> None:
@@ -22,11 +27,15 @@ def _nobody() -> None:
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Takes messages in. `accepted` is called after each commit, so that a worker need not poll."""
+    """Takes messages in. `accepted` is called after each commit, so that a worker need not poll.
+
+    `unsayable`: by the bot setting `upstream`, for those that cannot say every message.
+    """
 
     store: Store
     new_id: NewId
     accepted: Callable[[], None] = _nobody
+    unsayable: Mapping[str, RefuseUnsayable] = field(default_factory=dict)
 
     async def accept(
         self,
@@ -36,17 +45,18 @@ class SendMessage:
         actor: str,
         callback_url: str = "",
         life: int | None = None,
+        once: Once[list[OutboxMessage]] | None = None,
     ) -> list[OutboxMessage]:
         """Judges and keeps the message for each recipient, all in one commit, and returns them in
         order; a recipient named twice is one.
 
         A refused one is kept too, settled (R7). `actor`: the token that sends. `life`: µs until a
         message that was not handed over fails, None for its category's. Raises `NotFound` for an
-        unknown bot, `StoreUnavailable`.
+        unknown bot, `InvalidMessage` for what its upstream cannot say, `StoreUnavailable`.
         """
         named = {ulid(self.new_id()): identity for identity in dict.fromkeys(recipients)}
-        work = _Accept(bot_id, tuple(named.items()), message, callback_url, life)
-        kept = await self.store.commit(work)
+        work = _Accept(bot_id, tuple(named.items()), message, callback_url, life, self.unsayable)
+        kept = await self.store.commit(once.of(work, list) if once else work)
         _log.debug("bot %s: token %s sends to %d recipients", bot_id, actor, len(kept))
         self.accepted()
         return kept
@@ -66,6 +76,7 @@ class _Accept:
     message: Message
     callback_url: str
     life: int | None
+    unsayable: Mapping[str, RefuseUnsayable]
 
     @property
     def reads(self) -> Reads:
@@ -76,6 +87,8 @@ class _Accept:
         )
 
     def run(self, tx: Transaction) -> list[OutboxMessage]:
+        if refuse := self.unsayable.get(tx.bot().value("upstream")):
+            refuse(self.message)
         category = self._category(tx)
         return [self._put(tx, category, *named) for named in self.named]
 

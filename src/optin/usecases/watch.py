@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from optin.domain.errors import OptinError
 from optin.domain.rises import HOUR, SPAN, rise_id, rises, worth_comparing
 from optin.ports.store import Reads, Review, Store, Transaction
 
@@ -25,8 +26,14 @@ class Watch:
     alarm: Callable[[str, str], None] = _unheard
 
     async def __call__(self) -> int:
-        """How many new rises there are."""
-        return sum([await self._one(bot.bot_id) for bot in await self.store.bots()])
+        """How many new rises there are. A bot that can not be looked at is in no other's way."""
+        found = 0
+        for bot in await self.store.bots():
+            try:
+                found += await self._one(bot.bot_id)
+            except OptinError as error:
+                _log.warning("bot %s: not looked at for rises: %s", bot.bot_id, error)
+        return found
 
     async def _one(self, bot_id: str) -> int:
         now = await self.store.now()

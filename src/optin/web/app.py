@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from optin.domain.errors import NotFound, OptinError, WrongMethod
 from optin.web import graph, health, hooks, legacy, metrics, native
 from optin.web.answers import Answer
+from optin.web.incoming import IncomingBodies
 from optin.web.problems import NO_SUCH_PATH, problem, unexpected
 from optin.web.services import Services
 
@@ -47,11 +48,12 @@ def create_app(services: Services, lifespan: Lifespan[Starlette] | None = None) 
 
 
 def _router(services: Services, lifespan: Lifespan[Starlette] | None) -> Starlette:
+    bodies = IncomingBodies()
     router = Starlette(
         routes=[
             *native.routes(services),
-            *hooks.routes(services),
-            *hooks.sinch_routes(services),
+            *hooks.routes(services, bodies),
+            *hooks.sinch_routes(services, bodies),
             *health.routes(services),
             *metrics.routes(services.backlog),
         ],

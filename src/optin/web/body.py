@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -19,10 +19,13 @@ _DECODER = msgspec.json.Decoder()
 
 
 async def read_body(
-    headers: Iterable[tuple[bytes, bytes]], receive: Receive, most: int = MIB
+    headers: Iterable[tuple[bytes, bytes]],
+    receive: Receive,
+    most: int = MIB,
+    came: Callable[[int], None] = lambda _: None,
 ) -> bytes:
     """The whole body. Raises `TooLarge` as soon as it is known to have more than `most` bytes, and
-    `ClientDisconnect` if the caller went away."""
+    `ClientDisconnect` if the caller went away. `came` is told how many bytes came, each time."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > most:
             raise _too_large(most)
@@ -36,6 +39,7 @@ async def read_body(
         size += len(chunk)
         if size > most:
             raise _too_large(most)
+        came(len(chunk))
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -63,7 +63,7 @@ def _row(callback: Callback) -> dict[str, Any]:
         "due": shown_time(callback.due) if callback.stage is CallbackStage.WAITING else None,
         "attempts": callback.attempts,
         "outcome": callback.outcome,
-        "size": len(callback.body),
+        "size": callback.size,
     }
 
 

@@ -5,6 +5,7 @@ A library changes its base URL and uses the bot's token; nothing in the path nam
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -15,9 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from optin.domain.errors import StoreUnavailable, Unauthorized
 from optin.domain.graph_posts import TEMPLATE, Receipt, parse_post
-from optin.ports.graph import NotReached
+from optin.domain.outbox import OutboxMessage
+from optin.ports.graph import GraphAnswer, NotReached
 from optin.ports.upstream import Unknown
-from optin.web import graph_reads
+from optin.web import graph_files, graph_reads
 from optin.web.answers import Answer
 from optin.web.auth import Admitted, bearer, holder, require
 from optin.web.body import MIB, read_body
@@ -26,14 +28,18 @@ from optin.web.graph_errors import (
     Unserved,
     failed,
     handed_back,
+    held,
     no_such_object,
     refused,
     unknown,
     unreached,
 )
+from optin.web.graph_files import CutOff
 from optin.web.graph_reads import Passing, Templates
 from optin.web.problems import unexpected
 from optin.web.services import Services
+
+_log = logging.getLogger(__name__)
 
 PREFIX = "/graph/"
 _PATH = re.compile(r"/graph/(v\d{1,3}\.\d{1,2})/([A-Za-z0-9_\-.]{1,128})(?:/([a-z_]+))?/?")
@@ -65,6 +71,8 @@ def graph_face(services: Services) -> ASGIApp:
                 answer = await _answer(call)
         except ClientDisconnect:
             return
+        except CutOff:
+            raise  # the answer has begun: the server cuts the connection
         except NotReached as fault:
             answer = unreached(f"The provider gave no answer: {fault}")
         except Exception as error:  # noqa: BLE001 - every error has Graph's body
@@ -127,19 +135,29 @@ async def _messages(call: _Call) -> Answer:
         raise Unserved("Only templates go to marketing_messages.")
     path = f"{call.passing.version}/{call.passing.node}/{call.edge}"
     done = await call.services.relay.send(call.admitted.bot, path, given, marketing)
+    if done.held is not None:
+        return held(done.held)
     if done.answer is not None:
-        answer = handed_back(
-            done.answer.status, done.answer.media_type, done.answer.body, done.answer.retry_after
-        )
-        named = (MESSAGE_ID, done.record.message_id.encode())
-        return answer._replace(headers=(*answer.headers, named))
+        return _answered(done.record, done.answer)
     if done.outcome is None:
         return refused(done.record)
     return unknown(done.record) if isinstance(done.outcome, Unknown) else unreached("not connected")
 
 
+def _answered(record: OutboxMessage, given: GraphAnswer) -> Answer:
+    """The provider's answer. What breaks here is no fault that may be answered as one: clients
+    would send again what was sent (H8)."""
+    try:
+        answer = handed_back(given.status, given.media_type, given.body, given.retry_after)
+    except Exception:  # noqa: BLE001 - whatever it is, it was sent
+        _log.exception("message %s: its answer cannot be handed back", record.message_id)
+        return unknown(record)
+    named = (MESSAGE_ID, record.message_id.encode())
+    return answer._replace(headers=(*answer.headers, named))
+
+
 async def _upload(call: _Call) -> Answer:
-    return await graph_reads.upload(call.passing)
+    return await graph_files.upload(call.passing)
 
 
 async def _number(call: _Call) -> Answer:
@@ -155,7 +173,7 @@ async def _delete(call: _Call) -> Answer:
 
 
 async def _content(call: _Call) -> Answer | None:
-    return await graph_reads.content(call.passing, call.send)
+    return await graph_files.content(call.passing, call.send)
 
 
 async def _templates(call: _Call) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,9 @@ from optin.domain.errors import (
     TooManyRequests,
     Unauthorized,
 )
+from optin.domain.events import SECOND
 from optin.domain.outbox import OutboxMessage
+from optin.ports.graph import Held, Limit, NotReached
 from optin.web.answers import Answer, json_answer
 
 #: Names the message's record here, in answers to messages.
@@ -35,11 +38,26 @@ REFUSALS: Mapping[Reason, tuple[int, str]] = {
     ),
 }
 
-#: A code that Meta gives to nothing: libraries repeat those of passing faults by themselves, and
-#: this message may be on its way.
-UNKNOWN_OUTCOME = 504
+#: Code and status of an unknown outcome. Libraries repeat passing faults by themselves, by Meta's
+#: codes or by status (408, 425, 429, 5xx), and this message may be on its way: so it is neither a
+#: code of Meta's nor a status on any such list.
+UNKNOWN_OUTCOME = 424
+
+#: limit -> (Meta's code for it, what people are told, our reason).
+_TOO_FAST: Mapping[Limit, tuple[int, str, str]] = {
+    Limit.NUMBER: (130429, "Rate limit hit. Nothing was sent.", "number_rate"),
+    Limit.PAIR: (
+        131056,
+        "(Business Account, Consumer Account) pair rate limit hit. Nothing was sent.",
+        "pair_rate",
+    ),
+}
 
 _NO_SUCH_OBJECT = 33
+#: Statuses of answers, and what no header's value may hold.
+_STATUSES = range(200, 600)
+_UNWRITABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_UNTYPED = b"application/octet-stream"
 _SERVICE_UNAVAILABLE = 131016
 
 
@@ -55,9 +73,9 @@ def refused(record: OutboxMessage) -> Answer:
 
 
 def unknown(record: OutboxMessage) -> Answer:
-    """No answer came: it must not be sent again blindly (H8)."""
+    """No answer came that can be handed on: it must not be sent again blindly (H8)."""
     message = "The outcome is unknown: the message may have been sent. Do not repeat it."
-    return _error(504, UNKNOWN_OUTCOME, message, "unknown_outcome", _named(record))
+    return _error(UNKNOWN_OUTCOME, UNKNOWN_OUTCOME, message, "unknown_outcome", _named(record))
 
 
 def unreached(details: str) -> Answer:
@@ -65,6 +83,20 @@ def unreached(details: str) -> Answer:
     again = ((b"retry-after", b"1"),)
     message = "Service unavailable. Nothing was sent."
     return _error(503, _SERVICE_UNAVAILABLE, message, details, again, is_transient=True)
+
+
+def held(by: Held) -> Answer:
+    """A message that a limit of ours held up: nothing was sent, and it may be sent again later."""
+    seconds = max(1, -(-by.after // SECOND))
+    again = ((b"retry-after", b"%d" % seconds),)
+    if by.limit is Limit.BREAKER:
+        message = (
+            "Service unavailable. Nothing was sent: the provider fails, or refuses this sender."
+        )
+        details = "upstream_on_hold"
+        return _error(503, _SERVICE_UNAVAILABLE, message, details, again, is_transient=True)
+    code, message, details = _TOO_FAST[by.limit]
+    return _error(429, code, message, details, again, is_transient=True)
 
 
 def no_such_object(method: str) -> Answer:
@@ -102,9 +134,22 @@ _RAISED: Mapping[type[OptinError], tuple[int, int, str]] = {
 
 
 def handed_back(status: int, media_type: str, body: bytes, retry_after: str) -> Answer:
-    """The provider's own answer."""
-    wait = ((b"retry-after", retry_after.encode("latin-1")),) if retry_after else ()
-    return Answer(status, body, media_type.encode("latin-1"), wait)
+    """The provider's own answer. Raises `NotReached` for a status that HTTP does not know."""
+    if status not in _STATUSES:
+        raise NotReached(f"an answer with the status {status}")
+    again = header_value(retry_after)
+    wait = ((b"retry-after", again),) if again else ()
+    return Answer(status, body, header_value(media_type) or _UNTYPED, wait)
+
+
+def header_value(text: str) -> bytes:
+    """A header's value in the bytes that it came in, whatever their encoding; nothing if it cannot
+    be written."""
+    try:
+        value = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b""
+    return b"" if _UNWRITABLE.search(value) else value
 
 
 def _named(record: OutboxMessage) -> tuple[tuple[bytes, bytes], ...]:

@@ -1,4 +1,4 @@
-"""What the Graph face passes on unjudged: receipts, media, reads of the sender's own (SPEC 7).
+"""What the Graph face passes on unjudged: receipts, and reads of the sender's own (SPEC 7).
 
 The upstream's token never leaves: Graph writes it into the addresses of further pages, and its
 media addresses want it. Both are led through here instead, for the bot's own token.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from optin.domain.bots import Bot
 from optin.domain.errors import InvalidInput
@@ -26,9 +25,7 @@ from optin.web.graph_errors import Unserved, handed_back, no_such_object
 _PAGE = ("fields", "limit", "after", "before")
 _OF_TEMPLATES = (*_PAGE, "name", "name_or_content", "content", "status", "language", "category")
 _FIELDS = re.compile(r"[a-z0-9_,]{0,1000}")
-_MULTIPART = "multipart/form-data"
 _MEDIA = frozenset(("url", "mime_type", "sha256"))
-_KEPT_HEADERS = ("content-type", "content-length", "content-disposition")
 _JSON = "application/json"
 
 
@@ -56,7 +53,7 @@ class Passing:
     async def post(self, edge: str, content: Content) -> Answer:
         """The content to an edge of the node."""
         call = GraphCall("POST", f"{self.version}/{self.node}/{edge}", {}, content)
-        return _back(self, await self.graph.call(self.bot, call))
+        return handed_on(self, await self.graph.call(self.bot, call))
 
     def given(self, *names: str) -> dict[str, str]:
         """The caller's query, as far as it is passed on."""
@@ -73,70 +70,27 @@ def kept_query(text: str, names: tuple[str, ...]) -> dict[str, str]:
 
 async def receipt(passing: Passing, body: bytes) -> Answer:
     """`{"status": "read"}`, byte for byte."""
-
-    async def once() -> AsyncIterator[bytes]:
-        yield body
-
-    return await passing.post("messages", Content(_JSON, once(), len(body)))
-
-
-async def upload(passing: Passing) -> Answer:
-    """A media upload, passed through as it comes in."""
-    headers = {name: value.decode("latin-1") for name, value in passing.scope["headers"]}
-    media_type = headers.get(b"content-type", "")
-    if not media_type.lower().startswith(_MULTIPART):
-        raise InvalidInput(f"An upload must be {_MULTIPART}.")
-    length = headers.get(b"content-length")
-    told = None if length is None else int(length)
-    return await passing.post("media", Content(media_type, _chunks(passing.receive), told))
-
-
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        if message.get("body"):
-            yield message["body"]
-        more = message.get("more_body", False)
+    return await passing.post("messages", Content(_JSON, body, len(body)))
 
 
 async def number(passing: Passing) -> Answer:
     """The sender's own number."""
-    return _back(passing, await passing.ask("GET", **passing.given("fields")))
+    return handed_on(passing, await passing.ask("GET", **passing.given("fields")))
 
 
 async def media(passing: Passing, delete: bool = False) -> Answer:
     """A file of the sender's: what Meta says of it, its address led through here; or its end."""
-    answer, told = await _media(passing)
+    answer, told = await described(passing)
     if not told:
-        return _back(passing, answer)
+        return handed_on(passing, answer)
     if delete:
         answer = await passing.ask("DELETE", phone_number_id=passing.number)
-        return _back(passing, answer)
+        return handed_on(passing, answer)
     own = f"{_own_address(passing.scope)}/graph/{passing.version}/{passing.node}/content"
-    return _back(passing, _retold(answer, {**told, "url": own}))
+    return handed_on(passing, _retold(answer, {**told, "url": own}))
 
 
-async def content(passing: Passing, send: Send) -> Answer | None:
-    """The file itself, as it comes in; an answer if there is none."""
-    answer, told = await _media(passing)
-    if not told:
-        return _back(passing, answer)
-    async with passing.graph.download(passing.bot, str(told["url"])) as file:
-        if file.status != 200:
-            return no_such_object("GET")
-        kept = [(name.encode(), value.encode("latin-1")) for name, value in file.headers.items()]
-        head = [line for line in kept if line[0].decode() in _KEPT_HEADERS]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        async for chunk in file.chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    return None
-
-
-async def _media(passing: Passing) -> tuple[GraphAnswer, Mapping[str, Any]]:
+async def described(passing: Passing) -> tuple[GraphAnswer, Mapping[str, Any]]:
     """What Meta says of a file of this number; nothing if it says no. Ids name all sorts of
     objects, so an answer about another sort is not handed on."""
     answer = await passing.ask("GET", phone_number_id=passing.number)
@@ -161,14 +115,14 @@ class Templates:
         if known not in self._own and passing.node != passing.bot.value("meta.waba_id"):
             answer = await passing.ask("GET", "/phone_numbers", fields="id", limit="500")
             if answer.status != 200:
-                return _back(passing, answer)
+                return handed_on(passing, answer)
             ids = [n.get("id") for n in _object(answer).get("data", ()) if isinstance(n, dict)]
             if passing.number not in ids:
                 return no_such_object("GET")
             self._own.add(known)
         query = passing.given(*_OF_TEMPLATES)
         answer = await passing.ask("GET", "/message_templates", **query)
-        return _back(passing, _paged(passing, answer))
+        return handed_on(passing, _paged(passing, answer))
 
 
 def _paged(passing: Passing, answer: GraphAnswer) -> GraphAnswer:
@@ -185,7 +139,7 @@ def _paged(passing: Passing, answer: GraphAnswer) -> GraphAnswer:
     return _retold(answer, {**told, "paging": led})
 
 
-def _back(passing: Passing, answer: GraphAnswer) -> Answer:
+def handed_on(passing: Passing, answer: GraphAnswer) -> Answer:
     """The answer without the upstream's token, wherever it may stand."""
     body, token = answer.body, passing.bot.value("meta.access_token")
     for spelt in {token, quote(token, safe="")} - {""}:

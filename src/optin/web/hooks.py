@@ -1,6 +1,7 @@
 """The doors for providers' webhooks (SPEC 5). A 200 says that everything is on disk (R13).
 
-Errors are raised: the application answers them, an unknown bot like a wrong signature.
+Errors are raised: the application answers them, an unknown bot like a wrong signature. What no
+secret can have signed is refused before its body is read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from starlette.routing import Route
 from optin.domain.errors import Forbidden
 from optin.domain.inbound import SignedBy
 from optin.usecases.receive_inbound import ReceiveInbound
-from optin.web.body import MIB, read_body
+from optin.web.body import MIB
+from optin.web.incoming import IncomingBodies
 from optin.web.replays import Replays
 
 #: Meta puts many messages into one body.
@@ -37,14 +39,14 @@ class SinchServices(Protocol):
         """Takes in Sinch's webhooks."""
 
 
-def routes(services: HookServices) -> list[Route]:
+def routes(services: HookServices, bodies: IncomingBodies) -> list[Route]:
     """`GET|POST /webhooks/meta/{bot-id}` and `/webhooks/meta`, the address of all bots, with and
-    without a trailing slash."""
+    without a trailing slash. `bodies` reads for all doors of the process."""
     inbound = services.receive_inbound
 
     async def meta(request: Request) -> Response:
         if request.method == "POST":
-            return await _receive(inbound, request)
+            return await _receive(inbound, bodies, request)
         return await _handshake(inbound, request)
 
     root = "/webhooks/meta"
@@ -52,30 +54,34 @@ def routes(services: HookServices) -> list[Route]:
     return [Route(path, meta, methods=["GET", "POST"]) for path in paths]
 
 
-def sinch_routes(services: SinchServices) -> list[Route]:
+def sinch_routes(services: SinchServices, bodies: IncomingBodies) -> list[Route]:
     """`POST /webhooks/sinch/{bot-id}`, with and without a trailing slash."""
     inbound, replays = services.receive_sinch, Replays()
 
     async def sinch(request: Request) -> Response:
-        return await _receive_sinch(inbound, replays, request)
+        signed = _signed_by(request)
+        await inbound.expect(request.path_params["bot_id"], signed)
+        try:
+            async with bodies.body(request.headers.raw, request.receive, LARGEST_BODY) as body:
+                await _receive_sinch(inbound, replays, request, signed, body)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        return JSONResponse({"status": "received"})
 
     paths = ("/webhooks/sinch/{bot_id}", "/webhooks/sinch/{bot_id}/")
     return [Route(path, sinch, methods=["POST"]) for path in paths]
 
 
-async def _receive_sinch(inbound: ReceiveInbound, replays: Replays, request: Request) -> Response:
+async def _receive_sinch(
+    inbound: ReceiveInbound, replays: Replays, request: Request, signed: SignedBy, body: bytes
+) -> None:
     """A request that was taken in before, nonce and all, is answered as then and does nothing."""
-    try:
-        body = await read_body(request.scope["headers"], request.receive, LARGEST_BODY)
-    except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
-    bot_id, signed = request.path_params["bot_id"], _signed_by(request)
+    bot_id = request.path_params["bot_id"]
     parts = (bot_id, signed.value, signed.nonce, signed.at, signed.algorithm)
     key = replays.key(body, *(part.encode() for part in parts))
     if key not in replays:
         await inbound.receive(bot_id, body, signed, request.headers)
         replays.add(key)
-    return JSONResponse({"status": "received"})
 
 
 def _signed_by(request: Request) -> SignedBy:
@@ -100,11 +106,13 @@ async def _handshake(inbound: ReceiveInbound, request: Request) -> Response:
     return PlainTextResponse(asked.get("hub.challenge", ""), headers=headers)
 
 
-async def _receive(inbound: ReceiveInbound, request: Request) -> Response:
+async def _receive(inbound: ReceiveInbound, bodies: IncomingBodies, request: Request) -> Response:
+    bot_id = request.path_params.get("bot_id")
+    signature = request.headers.get("x-hub-signature-256")
+    await inbound.expect(bot_id, signature)
     try:
-        body = await read_body(request.scope["headers"], request.receive, LARGEST_BODY)
+        async with bodies.body(request.headers.raw, request.receive, LARGEST_BODY) as body:
+            await inbound.receive(bot_id, body, signature, request.headers)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
-    signature = request.headers.get("x-hub-signature-256")
-    await inbound.receive(request.path_params.get("bot_id"), body, signature, request.headers)
     return JSONResponse({"status": "received"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ import httptools
 from optin.web.connection import Refused
 
 KIB, MIB = 1024, 1024 * 1024
+
+
+_IMPORTS = re.compile(r"/v1/bots/[^/?]+/imports/?(?:\?.*)?", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Limits:
         ("/graph/", 101 * MIB),  # a document may have 100 MiB; it is passed through, never kept
         ("", 8 * MIB),
     )
+    import_size: int = 16 * 1024 * MIB  # a list is kept piece by piece; a setting says how much
     body_seconds: float = 30.0
     linger_size: int = 4 * MIB
     linger_seconds: float = 5.0
@@ -46,6 +51,8 @@ class Limits:
             raise head_too_large()
         path = _path(target)
         most = next(size for prefix, size in self.body_sizes if path.startswith(prefix))
+        if _IMPORTS.fullmatch(path):
+            most = self.import_size
         if announced > most:
             raise body_too_large(most)
         return most

@@ -17,7 +17,18 @@ from optin.domain.rfc3339 import parse_time, shown_time
 from optin.usecases.check import CheckRow, TemplateName
 from optin.usecases.read_contact import Contact
 from optin.usecases.record_consent import ItemResult
-from optin.web import callbacks, reviews, sending, templates
+from optin.web import (
+    callbacks,
+    changes,
+    exports,
+    history,
+    imports,
+    proof,
+    reviews,
+    sending,
+    stats,
+    templates,
+)
 from optin.web.answers import Answer, json_answer
 from optin.web.body import MIB, elements
 from optin.web.problems import problem
@@ -38,14 +49,24 @@ def routes(services: Services) -> list[Route]:
     """The routes of this API but the checks', which go past the router: see `check_resource`."""
     table = {
         "/consents": {"POST": Method("provision", _record)},
-        "/contacts/{identity}": {"GET": Method("read", _contact)},
+        "/contacts/{identity}": {
+            "GET": Method("read", _contact),
+            "DELETE": Method("admin", _erase),
+        },
+        **history.METHODS,
+        **proof.METHODS,
+        **imports.METHODS,
+        **exports.METHODS,
         **templates.METHODS,
         **sending.METHODS,
         **callbacks.METHODS,
         **reviews.METHODS,
+        **changes.METHODS,
+        **stats.METHODS,
     }
     return [
-        Route(_ROOT + path, Resource(services, methods, problem)) for path, methods in table.items()
+        Route(_ROOT + path, Resource(services, methods, problem, with_keys=True))
+        for path, methods in table.items()
     ]
 
 
@@ -58,7 +79,17 @@ async def _record(call: Call) -> Answer:
     body = await call.json(_CONSENTS_SIZE)
     given = body.get("items") if isinstance(body, dict) else body
     items = elements(given, "items", MOST)
-    results = await call.services.record_consent.record(call.bot_id, items, call.caller(_SOURCE))
+    results = await call.services.record_consent.record(
+        call.bot_id,
+        items,
+        call.caller(_SOURCE),
+        call.once(_recorded),
+        call.first_seen,
+    )
+    return _recorded(results)
+
+
+def _recorded(results: list[ItemResult]) -> Answer:
     return json_answer({"results": [_result(each) for each in results]})
 
 
@@ -144,6 +175,22 @@ async def _contact(call: Call) -> Answer:
     identity = parse_identity(call.params["identity"])
     contact = await call.services.read_contact.read(call.bot_id, identity)
     return json_answer(_contact_json(contact))
+
+
+async def _erase(call: Call) -> Answer:
+    identity = parse_identity(call.params["identity"])
+    caller = call.caller(_SOURCE)
+    done = await call.services.erase.forget(
+        call.bot_id, identity, source=_SOURCE, actor=caller.actor, context=caller.context
+    )
+    return json_answer(
+        {
+            "erased_at": shown_time(done.at),
+            "identities": done.identities,
+            "entries": done.entries,
+            "records": done.records,
+        }
+    )
 
 
 def _contact_json(contact: Contact) -> dict[str, Any]:

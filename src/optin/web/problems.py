@@ -14,9 +14,11 @@ from optin.domain.errors import (
     InvalidInput,
     NotFound,
     OptinError,
+    Overloaded,
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
+    TooSlow,
     Unauthorized,
     WrongMethod,
 )
@@ -32,16 +34,20 @@ STATUS: Mapping[str, int] = {
     "invalid_message": 400,
     "future_dated": 400,
     "invalid_setting": 400,
+    "invalid_list": 400,
     "unauthorized": 401,
     "invalid_signature": 401,
     "forbidden": 403,
     "not_found": 404,
     "wrong_method": 405,
+    "too_slow": 408,
     "conflict": 409,
+    "gone": 410,
     "too_large": 413,
     "too_many_requests": 429,
     "internal_error": 500,
     "provider_error": 502,
+    "overloaded": 503,
     "store_unavailable": 503,
     "inconsistent_record": 503,
 }
@@ -132,8 +138,10 @@ def _headers(error: OptinError, status: int) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"retry-after", b"%d" % error.retry_after),)
         case WrongMethod():
             return ((b"allow", ", ".join(error.allowed).encode()),)
-        case TooLarge():  # what is left of the body is not waited for
+        case TooLarge() | TooSlow():  # what is left of the body is not waited for
             return ((b"connection", b"close"),)
+        case Overloaded():
+            return ((b"retry-after", b"1"), (b"connection", b"close"))
         case Unauthorized():
             return ((b"www-authenticate", b"Bearer"),)
     return ((b"retry-after", b"1"),) if status == 503 else ()

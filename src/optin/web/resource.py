@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect
@@ -16,15 +16,20 @@ from starlette.types import Receive, Scope, Send
 
 from optin.domain.bots import Bot, Token
 from optin.domain.errors import OptinError, WrongMethod
+from optin.ports.once import Once
 from optin.usecases.record_consent import Caller
 from optin.web.answers import Answer
 from optin.web.auth import admit, require
 from optin.web.body import MIB, decode, decode_object, read_body
 from optin.web.client_address import client_address
+from optin.web.once import Hashed, Keyed, answered_once, key_in
 from optin.web.problems import unexpected
 from optin.web.services import Services
+from optin.web.streaming import Streamed
 
 _LONGEST_USER_AGENT = 512
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Call:
     scope: Scope
     receive: Receive
     params: Mapping[str, str]
+    keyed: Keyed | None = None
 
     @property
     def bot_id(self) -> str:
@@ -56,6 +62,15 @@ class Call:
         given = self.scope.get("query_string", b"").decode("latin-1")
         return dict(parse_qsl(given, keep_blank_values=True)).get(name)
 
+    def once(self, render: Callable[[T], Answer]) -> Once[T] | None:
+        """For a work that keeps its own answer; None if the call has no `Idempotency-Key`."""
+        return None if self.keyed is None else self.keyed.once(render)
+
+    @property
+    def first_seen(self) -> int | None:
+        """When the call came before under its key without getting an answer, UTC µs (R3)."""
+        return None if self.keyed is None else self.keyed.first_seen
+
     def caller(self, source: str) -> Caller:
         """Who calls, as it is kept with what the call records (R14)."""
         seen = {"ip": client_address(self.scope, self.services.trusted_proxies)}
@@ -66,7 +81,7 @@ class Call:
         return Caller(actor=self.token.token_id, source=source, context=context)
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Call], Awaitable[Answer | Streamed]]
 
 
 class Method(NamedTuple):
@@ -78,11 +93,13 @@ class Method(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One path. `refuse` turns errors into this API's form of them."""
+    """One path. `refuse` turns errors into this API's form of them. `with_keys`: whether writes
+    may bring an `Idempotency-Key`."""
 
     services: Services
     methods: Mapping[str, Method]
     refuse: Callable[[OptinError], Answer]
+    with_keys: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As an ASGI application behind a route whose parameters name at least `bot_id`."""
@@ -92,6 +109,7 @@ class Resource:
         self, params: Mapping[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answers one call, whatever happens; a caller that went away gets nothing."""
+        answer: Answer | Streamed
         try:
             answer = await self._answer(params, scope, receive)
         except ClientDisconnect:
@@ -100,7 +118,9 @@ class Resource:
             answer = self.refuse(unexpected(error))
         await answer.send(send)
 
-    async def _answer(self, params: Mapping[str, str], scope: Scope, receive: Receive) -> Answer:
+    async def _answer(
+        self, params: Mapping[str, str], scope: Scope, receive: Receive
+    ) -> Answer | Streamed:
         method = self.methods.get(scope["method"])
         if method is None:
             raise WrongMethod("The path takes other methods.", allowed=tuple(sorted(self.methods)))
@@ -108,4 +128,11 @@ class Resource:
         bot, token = await admit(services.store, services.region, bot_id, scope["headers"])
         require(token, method.scope)
         with services.waiting.turn(bot_id):
-            return await method.handler(Call(services, bot, token, scope, receive, params))
+            key = key_in(scope, token.token_id) if self.with_keys else None
+            if key is None:
+                return await method.handler(Call(services, bot, token, scope, receive, params))
+            keyed = Keyed(key, Hashed(scope, receive))
+            call = Call(services, bot, token, scope, keyed.body.receive, params, keyed)
+            return await answered_once(
+                services.store, services.keys, bot_id, keyed, lambda: method.handler(call)
+            )

@@ -25,15 +25,20 @@ async def _send(call: Call) -> Answer:
     if is_absent(body.get("to")):
         raise InvalidInput("Field [to] can not be empty.", field="to")
     callback = body.get("callback_url")
-    [kept] = await call.services.send_message.accept(
+    kept = await call.services.send_message.accept(
         call.bot_id,
         [parse_identity(body["to"])],
         parse_message(body.get("message")),
         call.token.token_id,
         callback_url="" if is_absent(callback) else url(callback, "callback_url"),
         life=_life(body.get("expires_in")),
+        once=call.once(_sent),
     )
-    return json_answer(_json(kept), 201)
+    return _sent(kept)
+
+
+def _sent(kept: list[OutboxMessage]) -> Answer:
+    return json_answer(_json(kept[0]), 201)
 
 
 async def _get(call: Call) -> Answer:

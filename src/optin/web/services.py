@@ -10,6 +10,8 @@ from optin.ports.backlog import Backlog
 from optin.ports.store import Store
 from optin.usecases.blacklist import Blacklist
 from optin.usecases.check import Check
+from optin.usecases.erase import Erase
+from optin.usecases.import_list import ReceiveImport
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact
 from optin.usecases.receive_inbound import ReceiveInbound
@@ -19,6 +21,7 @@ from optin.usecases.replay_callbacks import ReplayCallbacks
 from optin.usecases.review import Reviews
 from optin.usecases.send_message import SendMessage
 from optin.web.client_address import Networks
+from optin.web.once import Keys
 from optin.web.waiting import Waiting
 
 
@@ -35,6 +38,8 @@ class Services:
     record_consent: RecordConsent
     check: Check
     read_contact: ReadContact
+    erase: Erase
+    imports: ReceiveImport
     blacklist: Blacklist
     manage_templates: ManageTemplates
     send_message: SendMessage
@@ -46,5 +51,6 @@ class Services:
     region: str = ""
     trusted_proxies: Networks = ()
     waiting: Waiting = field(default_factory=Waiting)
+    keys: Keys = field(default_factory=Keys)
     breakers: Callable[[], Mapping[str, Breaker]] = dict
     backlog: Backlog | None = None

@@ -43,6 +43,7 @@ async def _put(call: Call) -> Answer:
         call.params["language"],
         _text(body, "category"),
         _text(body, "status"),
+        body.get("components"),
     )
     return json_answer(_json(stored))
 
@@ -61,6 +62,7 @@ def _json(template: Template) -> dict[str, Any]:
         "category": template.category,
         "status": template.status,
         "updated": shown_time(template.updated),
+        "components": [{"type": part, "text": text} for part, text in template.components],
     }
 
 

@@ -37,7 +37,7 @@ def master_key(settings: Settings, is_empty: Callable[[Path], bool]) -> bytes:
         return _parsed(path.read_text(encoding="ascii"), str(path))
     except FileNotFoundError:
         raise MasterKeyMismatch(
-            f"The master key of {settings.database_path} is missing: {path} does not exist and "
+            f"The master key of {settings.database_name} is missing: {path} does not exist and "
             "OPTIN_MASTER_KEY is not set. Put the key back; without it the stored secrets are lost."
         ) from None
     except UnicodeDecodeError:

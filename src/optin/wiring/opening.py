@@ -10,10 +10,13 @@ from optin.domain.errors import MasterKeyMismatch, StartupError
 from optin.ports.backlog import Backlog
 from optin.ports.store import Store
 from optin.settings import Settings
+from optin.stores.postgres import PostgresStore
+from optin.stores.postgres import migrate as postgres
+from optin.stores.postgres.backlog import PostgresBacklog
 from optin.stores.seal import Seal
 from optin.stores.sqlite import SQLiteStore
+from optin.stores.sqlite import migrate as sqlite
 from optin.stores.sqlite.backlog import SQLiteBacklog
-from optin.stores.sqlite.migrate import is_empty, migrate
 from optin.wiring.master_key import master_key
 
 _FINGERPRINT = "master_key_fingerprint"
@@ -22,26 +25,25 @@ _FINGERPRINT = "master_key_fingerprint"
 async def open_store(settings: Settings, *, create: bool = False) -> Store:
     """The store, ready. With `create` it is made if it is not there, and brought up to date.
 
-    Raises `SchemaMismatch`, `MasterKeyMismatch`, or `StartupError` for a file that is not there,
-    can not be read, or is no database of ours.
+    Raises `SchemaMismatch`, `MasterKeyMismatch`, or `StartupError` for a database that is not
+    there, can not be read, or is none of ours.
     """
-    path = settings.database_path
-    if not create and is_empty(path):
+    empty = await _is_empty(settings)
+    if empty and not create:
         raise StartupError(
-            f"There is no database at {path} yet: `optin bot add` and `optin serve` make one."
+            f"There is no database at {settings.database_name} yet: `optin bot add` and "
+            "`optin serve` make one."
         )
-    seal = Seal(master_key(settings, is_empty))
+    seal = Seal(master_key(settings, lambda _: empty))
     if create:
-        await asyncio.to_thread(migrate, path)
-    store = await SQLiteStore.open(path, seal)
+        await _migrate(settings)
+    store = await _opened(settings, seal)
     try:
         held = await store.meta(_FINGERPRINT) or await store.put_meta(
             _FINGERPRINT, seal.fingerprint
         )
         if held != seal.fingerprint:
-            raise MasterKeyMismatch(
-                f"The database {path} was made with another master key than the one given."
-            )
+            raise _other_key(settings)
     except BaseException:
         await store.close()
         raise
@@ -53,9 +55,9 @@ async def migrate_store(settings: Settings) -> tuple[int, int]:
 
     The key is checked as well, so that a success says that `serve` will start.
     """
-    path = settings.database_path
-    master_key(settings, is_empty)
-    versions = await asyncio.to_thread(migrate, path)
+    empty = await _is_empty(settings)
+    master_key(settings, lambda _: empty)
+    versions = await _migrate(settings)
     await (await open_store(settings)).close()
     return versions
 
@@ -72,4 +74,31 @@ async def opened_store(settings: Settings, *, create: bool = False) -> AsyncIter
 
 def open_backlog(settings: Settings) -> Backlog:
     """What waits in the database that the settings name. Close it."""
+    if settings.is_postgresql:
+        return PostgresBacklog(settings.database)
     return SQLiteBacklog(settings.database_path)
+
+
+async def _is_empty(settings: Settings) -> bool:
+    if settings.is_postgresql:
+        return await postgres.is_empty(settings.database)
+    return sqlite.is_empty(settings.database_path)
+
+
+async def _migrate(settings: Settings) -> tuple[int, int]:
+    if settings.is_postgresql:
+        return await postgres.migrate(settings.database)
+    return await asyncio.to_thread(sqlite.migrate, settings.database_path)
+
+
+async def _opened(settings: Settings, seal: Seal) -> Store:
+    if settings.is_postgresql:
+        return await PostgresStore.open(settings.database, seal)
+    return await SQLiteStore.open(settings.database_path, seal)
+
+
+def _other_key(settings: Settings) -> MasterKeyMismatch:
+    return MasterKeyMismatch(
+        f"The database {settings.database_name} was made with another master key than the one "
+        "given."
+    )

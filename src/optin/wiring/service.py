@@ -12,26 +12,31 @@ from dataclasses import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from optin.domain.bots import Bot
+from optin.domain.completeness import missing
 from optin.domain.errors import OptinError
 from optin.ports.graph import Graph
 from optin.ports.store import Store
 from optin.ports.upstream import Upstream
 from optin.settings import Settings
-from optin.upstreams import meta_webhook, sinch_webhook
+from optin.upstreams import meta_parts, meta_webhook, sinch_webhook
 from optin.upstreams.connecting import ReleasingClient
 from optin.upstreams.graph import CloudGraph
 from optin.upstreams.guarded import Breakers, GuardedUpstream
+from optin.upstreams.guarded_graph import GuardedGraph
 from optin.upstreams.meta import MetaUpstream
 from optin.upstreams.pacing import Pacing
 from optin.upstreams.poster import HttpPoster
 from optin.upstreams.sandbox import SandboxUpstream
 from optin.upstreams.sandbox_graph import SandboxGraph
 from optin.upstreams.sinch import SinchUpstream
+from optin.upstreams.sinch_messages import refuse_unsayable
 from optin.usecases import keep_templates
 from optin.usecases.blacklist import Blacklist
 from optin.usecases.call_back import CallBack
 from optin.usecases.deliver import Deliver
+from optin.usecases.erase import Erase
 from optin.usecases.housekeep import Housekeep
+from optin.usecases.import_list import ReceiveImport, RunImports
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact
 from optin.usecases.receive_inbound import ReceiveInbound
@@ -62,6 +67,8 @@ _log = logging.getLogger(__name__)
 
 #: How often what was kept long enough is deleted, in seconds.
 HOUSEKEEP_EVERY = 3600.0
+#: How often new lists are looked for, in seconds.
+IMPORT_EVERY = 1.0
 #: How often a sudden rise in opt-outs is looked for, in seconds.
 WATCH_EVERY = 60.0
 
@@ -130,16 +137,21 @@ async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
             meta_webhook.valid_signature,
             received=wake,
             alarm=unclaimed,
+            is_signature=meta_webhook.is_signature,
+            cut=meta_parts.cut,
         )
         breakers = Breakers(changed=breaker_changed)
+        pacing = Pacing(settings.workers)
+        bare = _upstreams(inbound, settings, pacing)
         upstreams = {
             name: GuardedUpstream(upstream, breakers, handed_over)
-            for name, upstream in _upstreams(inbound, settings).items()
+            for name, upstream in bare.items()
         }
         for upstream in upstreams.values():
             ending.push_async_callback(upstream.close)
         claimant = secrets.token_hex(8)
         keeping = await ending.enter_async_context(_kept_templates(store, settings.workers))
+        importing = RunImports(store, claimant)
         worker = Worker(
             Deliver(store, upstreams, claimant, new_id),
             CallBack(store, MeasuredPoster(poster), claimant, new_id),
@@ -148,17 +160,28 @@ async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
                 Housekeep(store): HOUSEKEEP_EVERY,
                 keeping.round: keep_templates.ROUND,
                 Watch(store, risen): WATCH_EVERY,
+                importing: IMPORT_EVERY,
             },
         )
-        relay = Relay(store, _graphs(upstreams), claimant, new_id)
+        graphs = _graphs(bare["sandbox"], settings, breakers, pacing)
+        relay = Relay(store, graphs, claimant, new_id)
         for graph in relay.graphs.values():
             ending.push_async_callback(graph.close)
         ending.push_async_callback(relay.close)
-        services = _services(settings, store, inbound, SendMessage(store, new_id, wake), relay)
+        sending = SendMessage(store, new_id, wake, {"sinch": refuse_unsayable})
+        services = _services(settings, store, inbound, sending, relay)
         services = replace(services, breakers=breakers.not_closed, backlog=backlog)
+        await _warn_of_missing(store)
         worker.start()
         ending.push_async_callback(worker.stop)
+        ending.callback(importing.stop)  # before the worker waits for it
         yield create_app(services)
+
+
+async def _warn_of_missing(store: Store) -> None:
+    for bot in await store.bots():
+        for key, until in missing(bot).items():
+            _log.warning("bot %s has no %s: until it is set, %s", bot.bot_id, key, until)
 
 
 @asynccontextmanager
@@ -175,7 +198,9 @@ async def _kept_templates(
         await syncing.close()
 
 
-def _upstreams(inbound: ReceiveInbound, settings: Settings) -> Mapping[str, Upstream]:
+def _upstreams(
+    inbound: ReceiveInbound, settings: Settings, pacing: Pacing
+) -> Mapping[str, Upstream]:
     """By the value of the bot setting `upstream` (SPEC 8)."""
 
     async def report(bot: Bot, body: bytes) -> None:
@@ -189,7 +214,7 @@ def _upstreams(inbound: ReceiveInbound, settings: Settings) -> Mapping[str, Upst
         "sandbox": SandboxUpstream(report),
         "meta": MetaUpstream(
             ReleasingClient(total_timeout=settings.upstream_timeout),
-            pacing=Pacing(settings.workers),
+            pacing=pacing,
         ),
         "sinch": SinchUpstream(ReleasingClient(total_timeout=settings.upstream_timeout)),
     }
@@ -197,20 +222,30 @@ def _upstreams(inbound: ReceiveInbound, settings: Settings) -> Mapping[str, Upst
 
 def _sinch_inbound(inbound: ReceiveInbound) -> ReceiveInbound:
     """As `inbound`, for Sinch's webhooks."""
+    check = sinch_webhook.SignatureCheck()
     return replace(
         inbound,
         parse=measured_parse(sinch_webhook.parse),
-        valid_signature=sinch_webhook.SignatureCheck(),
+        valid_signature=check,
+        is_signature=check.is_signature,
         source="webhook:sinch",
         secret="sinch.webhook_secret",
         number="sinch.app_id",
     )
 
 
-def _graphs(upstreams: Mapping[str, Upstream]) -> Mapping[str, Graph]:
-    """Those that Cloud API clients can be relayed to (SPEC 7), by the same setting."""
-    meta = CloudGraph(ReleasingClient(limit=RELAYED_AT_ONCE))
-    return {"sandbox": SandboxGraph(upstreams["sandbox"]), "meta": meta}
+def _graphs(
+    sandbox: Upstream, settings: Settings, breakers: Breakers, pacing: Pacing
+) -> Mapping[str, Graph]:
+    """Those that Cloud API clients can be relayed to (SPEC 7), by the same setting; with the
+    limits of the bot's other messages (H8)."""
+    seconds = settings.upstream_timeout
+    client = ReleasingClient(total_timeout=seconds, limit=RELAYED_AT_ONCE)
+    meta = GuardedGraph(CloudGraph(client, seconds), breakers, pacing, handed_over)
+    return {
+        "sandbox": GuardedGraph(SandboxGraph(sandbox), breakers, heard=handed_over),
+        "meta": meta,
+    }
 
 
 def _services(
@@ -221,6 +256,8 @@ def _services(
         record_consent=RecordConsent(store, new_id),
         check=MeasuredCheck(store),
         read_contact=ReadContact(store),
+        erase=Erase(store, new_id),
+        imports=ReceiveImport(store, new_id, settings.import_size * 1024 * 1024),
         blacklist=Blacklist(store),
         manage_templates=ManageTemplates(store),
         send_message=sending,

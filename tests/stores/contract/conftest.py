@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from optin.domain.bots import Bot
 from optin.ports.store import Store
+from optin.stores.postgres import PostgresStore
 from optin.stores.sqlite import SQLiteStore
 from optin.stores.sqlite.migrate import migrate
 from tests.conftest import SEAL, first_token
+from tests.stores.postgres.server import fresh_database
 from tests.stores.works import BOT, OTHER_BOT
 
 #: Opens one more connection to the test's database, as another process would.
@@ -28,13 +31,20 @@ class Clock:
         return self.now
 
 
-async def _sqlite(folder: Path, clock: Clock) -> Store:
+@asynccontextmanager
+async def _sqlite(folder: Path, clock: Clock) -> AsyncIterator[Open]:
     path = folder / "contract.db"
     migrate(path)
-    return await SQLiteStore.open(path, SEAL, clock=clock)
+    yield lambda: SQLiteStore.open(path, SEAL, clock=clock)
 
 
-STORES = {"sqlite": _sqlite}
+@asynccontextmanager
+async def _postgres(_: Path, clock: Clock) -> AsyncIterator[Open]:
+    async with fresh_database() as url:
+        yield lambda: PostgresStore.open(url, SEAL, clock=clock)
+
+
+STORES = {"postgres": _postgres, "sqlite": _sqlite}
 
 
 @pytest.fixture
@@ -48,13 +58,15 @@ async def opened(
 ) -> AsyncIterator[Open]:
     stores: list[Store] = []
 
-    async def open_one() -> Store:
-        stores.append(await STORES[request.param](tmp_path, clock))
-        return stores[-1]
+    async with STORES[request.param](tmp_path, clock) as open_another:
 
-    yield open_one
-    for store in stores:
-        await store.close()
+        async def open_one() -> Store:
+            stores.append(await open_another())
+            return stores[-1]
+
+        yield open_one
+        for store in stores:
+            await store.close()
 
 
 @pytest.fixture

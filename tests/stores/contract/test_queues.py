@@ -195,6 +195,27 @@ async def test_callbacks_stay_to_be_replayed_until_they_are_pruned(
     assert [c.callback_id for c in await store.callbacks(BOT, "", 10)] == ["C1", "C2"]
 
 
+async def test_callbacks_are_listed_without_their_bodies(store: Store, clock: Clock) -> None:
+    """A list of a thousand can be one of gigabytes: each body is read only when it is asked for."""
+    bodies = {"C0": b"", "C1": b"{}", "C2": bytes(range(256)) * 4096}
+
+    def owe(tx: Transaction) -> None:
+        for name, body in bodies.items():
+            made = Callback(BOT, name, "http://a/", body, clock.now, clock.now)
+            tx.put_callback(replace(made, kind=CallbackKind.RELAY, headers={"x-sig": "1"}))
+
+    await store.commit(Do(owe))
+    whole = await store.callbacks(BOT, "", 10)
+    assert {each.callback_id: each.body for each in whole} == bodies
+    unread = await store.callbacks(BOT, "", 10, bodies=False)
+    assert unread == [replace(each, body=b"", unread=len(each.body)) for each in whole]
+    assert [each.size for each in unread] == [each.size for each in whole] == [0, 2, 1 << 20]
+    waiting = await store.callbacks(BOT, "C0", 1, CallbackStage.WAITING, bodies=False)
+    assert [each.callback_id for each in waiting] == ["C1"]
+    assert [await store.callback(BOT, name) for name in bodies] == whole
+    assert await store.callback(BOT, "C") is await store.callback(OTHER_BOT, "C1") is None
+
+
 async def test_reviews_are_listed_until_decided(store: Store, clock: Clock) -> None:
     """R10, R11: open ones by default, all on demand, by a cursor."""
     items = [Review(f"R{n}", "text", (WHO,), "stop it?", clock.now) for n in range(3)]

@@ -9,6 +9,7 @@ from optin.domain import consent
 from optin.domain.consent import BLANK
 from optin.domain.events import Kind, Origin
 from optin.domain.messages import Category
+from optin.domain.template_texts import TemplateText
 from optin.ports.store import RawWebhook, Reads, Store, Template, Transaction
 from tests.stores.contract.conftest import Clock, Open
 from tests.stores.works import BOT, OTHER_BOT, WHO, Do, claim, record
@@ -81,10 +82,12 @@ async def test_history_keeps_every_member(store: Store, clock: Clock) -> None:
 
 async def test_templates_are_kept_by_bot_name_and_language(store: Store, clock: Clock) -> None:
     """H9: the record decides the category; none is None."""
-    made = Template("order_ready", "en", Category.UTILITY, "APPROVED")
+    texts = (TemplateText("body", "Hello {{1}} \U0001f44b"), TemplateText("button", "Stop"))
+    made = Template("order_ready", "en", Category.UTILITY, "APPROVED", components=texts)
     await store.commit(Do(lambda tx: tx.put_template(made)))
     kept = await store.template(BOT, "order_ready", "en")
     assert kept is not None
+    assert kept.components == texts
     assert (kept.category, kept.status, kept.updated) == (Category.UTILITY, "APPROVED", clock.now)
     assert await store.template(OTHER_BOT, "order_ready", "en") is None
     assert await store.templates(BOT) == [kept]
@@ -126,6 +129,25 @@ async def test_a_webhook_is_kept_once(store: Store) -> None:
     assert await store.webhooks(BOT, raw.webhook_id, 10) == [plain]
     assert await store.webhooks(OTHER_BOT, b"", 10) == []
     assert await store.prune(BOT, 2, 0) == 2
+
+
+async def test_a_note_is_replaced(store: Store) -> None:
+    """SPEC 5: what is understood at last has no note any more; nothing else changes, no other
+    bot's body, and none appears. In the commit that keeps it the note counts at once."""
+    raw = RawWebhook(bytes(16), 1, b"\xff{", "no JSON")
+
+    def keep(tx: Transaction) -> None:
+        tx.put_webhook(raw)
+        tx.put_note(raw.webhook_id, "odd")
+
+    for bot_id in (BOT, OTHER_BOT):
+        await store.commit(Do(keep, bot_id=bot_id))
+    assert await store.webhooks(BOT, b"", 10) == [replace(raw, note="odd")]
+    await store.commit(Do(lambda tx: tx.put_note(raw.webhook_id, "")))
+    await store.commit(Do(lambda tx: tx.put_note(b"\x02" * 16, "nobody's")))
+    assert await store.webhooks(BOT, b"", 10) == [replace(raw, note="")]
+    assert await store.webhooks(BOT, b"", 10, noted=True) == []
+    assert len(await store.webhooks(OTHER_BOT, b"", 10, noted=True)) == 1
 
 
 async def test_opt_outs_are_counted_by_source(store: Store, clock: Clock) -> None:

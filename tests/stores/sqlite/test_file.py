@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +21,7 @@ from optin.domain.errors import (
 )
 from optin.domain.events import Kind
 from optin.stores.seal import Seal
-from optin.stores.sqlite import SQLiteStore, connection
+from optin.stores.sqlite import SQLiteStore, batches, connection
 from optin.stores.sqlite.migrate import is_empty, migrate, newest_version
 from tests.conftest import SEAL, OpenStore, first_token
 from tests.stores.works import BOT, OTHER_BOT, WHO, claim, record
@@ -82,11 +85,11 @@ def test_a_folder_that_is_not_there_is_a_plain_sentence(tmp_path: Path) -> None:
 
 
 async def test_a_locked_file_is_unavailable_and_records_nothing(
-    store: SQLiteStore, tmp_path: Path
+    store: SQLiteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R12: another process that never lets go; afterwards commits go on."""
     blocker = sqlite3.connect(tmp_path / "optin.db", isolation_level=None)
-    await store._writer.run(lambda c: c.execute("PRAGMA busy_timeout = 100"))
+    monkeypatch.setattr(connection, "LOCK_TIMEOUT", 0.1)
     blocker.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable):
         await store.commit(record(claim(Kind.OPT_IN)))
@@ -171,3 +174,77 @@ async def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
 def test_waiting_for_a_lock_has_an_end() -> None:
     """A request is answered 503 rather than never."""
     assert 0 < connection.LOCK_TIMEOUT <= 10
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Consent is personal data: a new file, its log and its index are made for nobody else to
+    read, whatever the process's umask; one that is there keeps the mode that it was given."""
+    path = tmp_path / "a.db"
+    before = os.umask(0)
+    try:
+        migrate(path)
+        opened = connection.connect(path)
+        opened.execute("CREATE TABLE more (x)")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        opened.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("a.db", "a.db-wal", "a.db-shm"), 0o600)
+    path.chmod(0o640)
+    migrate(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+async def test_probes_cost_next_to_nothing(store: SQLiteStore, tmp_path: Path) -> None:
+    """SPEC 6: a thousand `/readyz` in a row are not a thousand commits in the log."""
+    log = tmp_path / "optin.db-wal"
+    before = log.stat().st_size
+    for _ in range(1000):
+        await store.ready()
+    assert log.stat().st_size - before < 100_000
+
+
+async def test_the_log_does_not_grow_by_probes_alone(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is asked whether it is ready, and nothing else, for as long as it takes: each
+    of these probes commits, and the log starts over all the same."""
+    monkeypatch.setattr("optin.stores.sqlite.store._STILL_READY", -1.0)
+    sizes = []
+    for every, long in ((60.0, 10**9), (0.02, 100)):
+        store = await open_store()
+        store._checkpointer._EVERY, store._checkpointer._LONG = every, long
+        for _ in range(1000):
+            await store.ready()
+        sizes.append((tmp_path / "optin.db-wal").stat().st_size)
+        await store.close()
+    assert sizes[1] < sizes[0] / 2
+
+
+async def test_a_failed_store_fails_none_that_is_committed(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R13: when bad data makes a group go one by one, and the disk fails in the middle of it, the
+    earlier ones are answered as recorded, the later ones as not; and so they are."""
+    real, commits = batches.save, 0
+
+    def save(using: sqlite3.Connection, *more: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 1:
+            raise sqlite3.IntegrityError("one of them is bad")
+        if commits > 3:
+            raise sqlite3.OperationalError("disk I/O error")
+        real(using, *more)
+
+    monkeypatch.setattr(batches, "save", save)
+    people = [f"4670000000{n}" for n in range(5)]
+    answers = await asyncio.gather(
+        *(store.commit(record(claim(Kind.OPT_OUT, who))) for who in people), return_exceptions=True
+    )
+    monkeypatch.undo()
+    taken = [who for who, answer in zip(people, answers, strict=True) if isinstance(answer, list)]
+    assert taken == people[:2]
+    assert all(isinstance(answer, StoreUnavailable) for answer in answers[2:])
+    events = (await store.histories(BOT, people)).events
+    assert [who for who in people if events[who]] == taken

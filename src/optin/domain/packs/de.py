@@ -26,6 +26,9 @@ GERMAN: Final = Pack(
         hört auf mir zu schreiben, lasst mich in ruhe, nehmt mich bitte aus dem verteiler
         löscht bitte meine nummer, bitte löschen sie meine nummer, bitte keine nachrichten
         hört auf zu senden, hören sie auf zu schreiben, hoert auf zu schreiben
+        schickt mir nichts mehr, schicken sie mir nichts mehr, hört auf damit, hör auf damit
+        hören sie auf damit, hoert auf damit, lasst das
+        schickt mir bitte nichts mehr
         """),
     start=words("start"),
     help=words("hilfe, info"),
@@ -34,6 +37,10 @@ GERMAN: Final = Pack(
         keine, keine weiteren, ich will keine, ich möchte keine, ich moechte keine, kein
         schluss mit, will keine, möchte keine, wollen keine, schickt mir keine, schickt keine
         sendet keine, senden sie keine, schicken sie keine, genug von
+        """),
+    refusing=words("""
+        keine, kein, ich will keine, ich möchte keine, ich moechte keine, will keine
+        möchte keine, wollen keine
         """),
     marketing_stop=words("keine werbung, keine angebote, keine newsletter, kein newsletter"),
     messages=words("nachrichten mehr, sms mehr, whatsapps mehr"),

@@ -25,6 +25,8 @@ ENGLISH: Final = Pack(
         do not send me any more messages, i don't want any more messages
         i do not want any more messages, cancel messages, cancel all messages, cancel texts
         end messages, i don't want messages, i don't want your messages
+        stop it, stop this, stop that, don't send me any more, don't send me anything
+        do not send me anything, cancel subscription
         """),
     start=words("start, unstop"),
     help=words("help, info"),
@@ -33,6 +35,7 @@ ENGLISH: Final = Pack(
         no more, don't send, dont send, do not send, don't want, don't want any more
         don't send any more, block, cease, disable, turn off
         """),
+    refusing=words("don't want, don't send, dont send, do not send"),
     marketing_stop=words("no ads, no promotions, no promos, no marketing, no advertising"),
     messages=words("""
         message, messages, msg, msgs, text, texts, text message, text messages, sms, whatsapp

@@ -28,6 +28,8 @@ SPANISH: Final = Pack(
         cancelar mensajes, cancelar los mensajes, no me envíen más mensajes
         no me manden más mensajes, no me envíe más mensajes, no me mande más mensajes
         no me envíes más mensajes, no me mandes más mensajes, deja de mandarme mensajes
+        no me envíen más, no me envíes más, no me manden más, no me mandes más
+        cancelar suscripción, paren con esto, ya paren
         """),
     start=words("alta"),
     help=words("ayuda, info"),
@@ -35,11 +37,11 @@ SPANISH: Final = Pack(
     ending=words("""
         no más, no mas, no quiero, no quiero más, no deseo, no deseo más, no quiero recibir
         no quiero recibir más, no deseo recibir, no deseo recibir más, no envíen
-        no envíen más, no me envíen, no me envíen más, no me envíes, no me envíes más
-        no enviar más, no enviar, no me manden, no me manden más, no me mandes
-        no me mandes más, no manden más, ya no quiero, ya no quiero más, ya no quiero recibir
+        no envíen más, no me envíen, no me envíes, no enviar más, no enviar, no me manden
+        no me mandes, no manden más, ya no quiero, ya no quiero más, ya no quiero recibir
         ya no quiero recibir más, basta de, bloquear
         """),
+    refusing=words("no quiero, no deseo, ya no quiero"),
     marketing_stop=words("no publicidad, no promociones, sin publicidad"),
     messages=words("""
         mensaj*, sms, whatsapp, whatsapps, wasap, wasaps, notificaciones, avisos, spam
@@ -59,7 +61,8 @@ SPANISH: Final = Pack(
         más, estos, sus, tus, con, deseo, solicito, quiero la, la lista
         """),
     idioms=words("""
-        baja calidad, baja médica, baja laboral, temporada baja, planta baja, sin parar
+        más baja, muy baja, tan baja, menos baja, baja calidad, baja médica, baja laboral
+        temporada baja, planta baja, sin parar
         """),
     risky=words("salir, remover, cancelar, alto, fin, no, 1, para, para ya"),
     risky_start=words("sí, suscribir, suscribirme, reanudar, iniciar, empezar"),

@@ -25,6 +25,7 @@ FRENCH: Final = Pack(
         arrêtez vos messages, supprimez mon numéro, retirez mon numéro, retirez-moi
         retirez-moi de la liste, supprimez-moi de la liste, ne m'envoyez plus rien
         laissez-moi tranquille, foutez-moi la paix
+        ne m'envoyez plus, arrêtez ça, arrête ça, arrêtez avec ça
         """),
     start=words("début, reprendre"),
     help=words("aide, info"),
@@ -32,9 +33,10 @@ FRENCH: Final = Pack(
     ending=words("""
         plus de, plus aucun, je ne veux plus de, je ne veux pas de, je ne veux plus
         je ne veux plus recevoir de, je ne veux plus recevoir, ne plus recevoir de
-        ne plus recevoir, ne m'envoyez plus de, ne m'envoyez plus, ne m'envoie plus de
-        n'envoyez plus de, n'envoyez plus, finis les, bloquer
+        ne plus recevoir, ne m'envoyez plus de, ne m'envoie plus de, n'envoyez plus de
+        n'envoyez plus, finis les, bloquer
         """),
+    refusing=words("je ne veux pas de"),
     marketing_stop=words("pas de pub, pas de publicité, pas de promotions, plus de pub"),
     messages=words("""
         message, messages, sms, texto, textos, whatsapp, whatsapps, notification

@@ -24,6 +24,7 @@ HINDI: Final = Pack(
         message mat karo, msg mat bhejo, msg mat karo, sms mat bhejo, messages mat bhejo
         mat bhejo message, मैसेज नहीं चाहिए, message nahi chahiye, मुझे मैसेज नहीं चाहिए
         mujhe message mat karo, mujhe message mat bhejo, pareshan mat karo
+        मुझे मत भेजो, mujhe mat bhejo
         """),
     start=words("शुरू, शुरू करें, start, shuru, shuru karo"),
     help=words("मदद, सहायता, help, madad, info"),

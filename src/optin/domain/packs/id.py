@@ -21,15 +21,16 @@ INDONESIAN: Final = Pack(
         jangan sms saya lagi, jangan kirim apa apa lagi, jangan ganggu saya, jangan ganggu
         tidak mau menerima pesan, tidak mau terima pesan, tidak ingin menerima pesan
         saya tidak mau menerima pesan, jangan kirim pesan, jangan kirim pesan lagi
+        jangan kirim lagi, jangan kirimi saya, jangan kirim saya lagi
         """),
     start=words("mulai, daftar lagi"),
     help=words("bantuan, info, tolong bantu"),
     alone=words("keluar dari daftar, sudahi"),
     ending=words("""
-        jangan, jangan kirim, jangan kirim lagi, jangan kirimi saya, jangan kirim saya
-        jangan kirimkan, tidak mau, tidak mau terima, saya tidak mau, saya tidak mau terima
-        gak mau, ga mau, tidak ingin, cukup
+        jangan, jangan kirim, jangan kirim saya, jangan kirimkan, tidak mau, tidak mau terima
+        saya tidak mau, saya tidak mau terima, gak mau, ga mau, tidak ingin, cukup
         """),
+    refusing=words("jangan, tidak mau, saya tidak mau, gak mau, ga mau, tidak ingin"),
     marketing_stop=words("tanpa iklan, tidak mau iklan, jangan iklan"),
     messages=words("pesan lagi, sms lagi, wa lagi, chat lagi, spam, notifikasi"),
     sending=words("""

@@ -24,16 +24,17 @@ ITALIAN: Final = Pack(
         smettetela di mandarmi, smettete di mandarmi, smettetela di mandare
         smettere di scrivermi, smettere di mandarmi, smettere di mandare, basta per favore
         lasciatemi in pace, basta scrivermi, basta mandarmi
+        non mandatemi più, non inviatemi più, smettetela con questo
         """),
     start=words("inizia"),
     help=words("aiuto, info"),
     alone=words("basta, ferma, fermate, fermatevi, interrompi"),
     ending=words("""
         niente più, non voglio, non voglio più, non voglio ricevere, non voglio più ricevere
-        non desidero, non desidero più, non desidero ricevere, non mandatemi
-        non mandatemi più, non mandate, non mandate più, non inviate, non inviate più
-        non inviatemi, non inviatemi più, blocca
+        non desidero, non desidero più, non desidero ricevere, non mandatemi, non mandate
+        non mandate più, non inviate, non inviate più, non inviatemi, blocca
         """),
+    refusing=words("non voglio, non desidero"),
     marketing_stop=words("no pubblicità, niente pubblicità, niente promozioni"),
     messages=words("messaggi*, msg, sms, whatsapp, notifiche, notifica, spam"),
     sending=words("""

@@ -27,6 +27,7 @@ JAPANESE: Final = Pack(
         止めて, 止めてください, 止めて下さい, 送らないで, 送らないでください, 送らないで下さい
         いりません, いらない, 不要, 不要です, 要りません, 要らない, 中止, 結構です
         """),
+    refusing=words("不要"),
     marketing_stop=words("広告不要, 広告拒否, 広告お断り"),
     messages=words("""
         メッセージ, メール, ライン, line, sms, ショートメール, whatsapp, スパム

@@ -20,6 +20,7 @@ class Role(Enum):
     MESSAGES = auto()
     PROMOTION = auto()
     ENDING = auto()
+    REFUSING = auto()  # an `ENDING` that takes back what follows it
     ALONE = auto()
     MARKETING_STOP = auto()
     STOP = auto()
@@ -27,7 +28,7 @@ class Role(Enum):
 
 
 #: The roles without which there is nothing to read in a text.
-ASKING: Final = frozenset((Role.ENDING, Role.ALONE, Role.MARKETING_STOP, Role.STOP))
+ASKING: Final = frozenset((Role.ENDING, Role.REFUSING, Role.ALONE, Role.MARKETING_STOP, Role.STOP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Found:
     role: Role
     start: int
     end: int
+
+    def is_within(self, other: Found) -> bool:
+        """Whether it is part of the other, or the same."""
+        return other.start <= self.start and self.end <= other.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Lexicon:
     spaced: bool
     longest: int  # pieces of the longest phrase
     shortest_stem: int
+    has_idioms: bool
 
     @classmethod
     def of(cls, pack: Pack) -> Self:
@@ -60,6 +66,7 @@ class Lexicon:
             (Role.MESSAGES, pack.messages),
             (Role.PROMOTION, pack.promotions),
             (Role.ENDING, pack.ending),
+            (Role.REFUSING, pack.refusing),
             (Role.ALONE, pack.alone),
             (Role.MARKETING_STOP, pack.marketing_stop),
             (Role.STOP, pack.stop),
@@ -76,7 +83,8 @@ class Lexicon:
         if not pack.spaced:
             roles |= {phrase.replace(" ", ""): role for phrase, role in roles.items()}
         longest = max(len(p.split() if pack.spaced else p) for p in roles) if roles else 0
-        return cls(roles, stems, pack.spaced, longest, min(map(len, stems), default=1000))
+        shortest = min(map(len, stems), default=1000)
+        return cls(roles, stems, pack.spaced, longest, shortest, bool(pack.idioms))
 
     def asking(self) -> Iterator[str]:
         """The phrases without which no text is a request or worth a review."""
@@ -113,10 +121,17 @@ class Lexicon:
             if self._stands_apart(pieces, start, end)
         ]
         idioms = [each for each in phrases if each.role is Role.IDIOM]
+        return [each for each in phrases if not any(map(each.is_within, idioms))]
+
+    def idioms(self, words: Sequence[str]) -> list[Found]:
+        """The idioms in the text; none in a language that parts no words."""
+        if not (self.spaced and self.has_idioms):
+            return []
         return [
-            each
-            for each in phrases
-            if not any(i.start <= each.start and each.end <= i.end for i in idioms)
+            Found(Role.IDIOM, start, end)
+            for start in range(len(words))
+            for end in range(start + 1, min(len(words), start + self.longest) + 1)
+            if self.roles.get(" ".join(words[start:end])) is Role.IDIOM
         ]
 
     def _longest(self, own: AbstractSet[str]) -> int:

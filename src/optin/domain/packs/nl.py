@@ -22,6 +22,7 @@ DUTCH: Final = Pack(
         benader me niet meer, verwijder mijn nummer, verwijder mij, verwijder me
         haal me van de lijst, haal mij van de lijst, haal me van jullie lijst, haal me eraf
         laat me met rust, geen contact meer
+        stop hiermee, stop daarmee, hou hiermee op, hou daarmee op
         """),
     start=words("start"),
     help=words("hulp, help, info"),
@@ -30,6 +31,7 @@ DUTCH: Final = Pack(
         geen, geen enkele, stuur geen, stuur me geen, stuur mij geen, stuurt u geen
         ik wil geen, wil geen, graag geen, blokkeer, hou op met
         """),
+    refusing=words("geen, geen enkele, ik wil geen, wil geen, graag geen"),
     marketing_stop=words("geen reclame, geen aanbiedingen, geen nieuwsbrief"),
     messages=words("""
         berichten meer, appjes meer, sms meer, sms'jes meer, apps meer, whatsapps meer

@@ -24,6 +24,8 @@ class Pack:
     alone: tuple[str, ...] = ()
     #: No stop words, but with a word of `messages` they ask the same ("no more" messages).
     ending: tuple[str, ...] = ()
+    #: Of `ending`: those that take a stop word back if it follows them ("don't" stop).
+    refusing: tuple[str, ...] = ()
     #: Whole requests to stop promotions only.
     marketing_stop: tuple[str, ...] = ()
     #: What a bot sends.

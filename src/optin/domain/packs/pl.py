@@ -23,17 +23,19 @@ POLISH: Final = Pack(
         proszę się nie kontaktować, usuńcie mój numer, usuń mój numer, proszę usunąć mój numer
         usuńcie mnie, usuńcie mnie z listy, usuń mnie z listy, dajcie mi spokój
         zostawcie mnie
+        nie wysyłajcie więcej, nie przysyłajcie więcej, nie przysyłajcie mi, nie wysyłajcie mi
+        przestańcie z tym
         """),
     start=words("start"),
     help=words("pomoc, info"),
     alone=words("przestańcie, przestań, dość, wyrejestruj"),
     ending=words("""
         nie wysyłać, nie wysyłajcie, nie wysyłaj, nie przysyłajcie, nie przysyłać
-        nie przysyłaj, nie wysyłać więcej, nie wysyłajcie więcej, nie przysyłajcie więcej
-        nie chcę, nie chcę więcej, nie chcę dostawać, nie chcę więcej dostawać
-        nie chcę otrzymywać, nie życzę sobie, koniec, koniec z, żadnych więcej
-        nie przysyłajcie mi, nie wysyłajcie mi
+        nie przysyłaj, nie wysyłać więcej, nie chcę, nie chcę więcej, nie chcę dostawać
+        nie chcę więcej dostawać, nie chcę otrzymywać, nie życzę sobie, koniec, koniec z
+        żadnych więcej
         """),
+    refusing=words("nie chcę, nie życzę sobie, żadnych więcej"),
     marketing_stop=words("bez reklam, żadnych reklam, nie chcę reklam"),
     messages=words("""
         wiadomoś*, smsów, sms, smsy, sms-y, sms-ów, whatsapp, powiadomie*, spam, spamu

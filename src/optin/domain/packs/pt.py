@@ -39,6 +39,7 @@ PORTUGUESE: Final = Pack(
         não enviem mais, não enviar, não me mande, não me mandem, não me envie, não me enviem
         chega de, sem mais, bloquear, nada de
         """),
+    refusing=words("não quero, não desejo, nada de"),
     marketing_stop=words("sem propaganda, sem promoções, sem publicidade"),
     messages=words("mensag*, msg, msgs, sms, whatsapp, zap, zaps, notificações, avisos, spam"),
     sending=words("""

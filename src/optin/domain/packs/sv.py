@@ -21,6 +21,7 @@ SWEDISH: Final = Pack(
         sluta kontakta mig, kontakta mig inte, kontakta mig inte mer, kontakta mig inte igen
         skriv inte mer, skriv inte till mig, skicka inte mer, skicka inget mer
         lämna mig ifred
+        sluta med det, sluta med detta
         """),
     start=words("starta, start"),
     help=words("hjälp, info"),
@@ -30,6 +31,7 @@ SWEDISH: Final = Pack(
         jag vill inte ha fler, vill inte ha, vill inte ha fler, vill inte ha några fler
         nog med
         """),
+    refusing=words("inga fler, inga mer, jag vill inte ha, vill inte ha"),
     marketing_stop=words("ingen reklam, ingen mer reklam, inga erbjudanden, inga utskick"),
     messages=words("""
         meddelande, meddelanden, meddelandena, sms, mess, whatsapp, notiser, aviseringar, spam

@@ -23,6 +23,8 @@ TURKISH: Final = Pack(
         mesajları durdurun, mesajlarınızı istemiyorum, mesaj almak istemiyorum
         sms istemiyorum, sms almak istemiyorum, rahatsız etmeyin, beni rahatsız etmeyin
         mesaj iptal, mesajları iptal edin, sms iptal, aramayın yazmayın
+        artık göndermeyin, artık atmayın, bir daha göndermeyin, bana göndermeyin
+        bir daha atmayın
         """),
     start=words("başla, başlat"),
     help=words("yardım, bilgi"),

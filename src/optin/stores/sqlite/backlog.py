@@ -12,7 +12,8 @@ from optin.stores.sqlite.threads import ConnectionThread
 # Each count is one walk over a partial index that holds nothing but what is counted.
 _LENGTHS = """SELECT 'messages', count(*) FROM messages WHERE stage = 'waiting'
  UNION ALL SELECT 'unsettled', count(*) FROM messages WHERE stage = 'claimed'
- UNION ALL SELECT 'callbacks', count(*) FROM callbacks WHERE stage = 'waiting'"""
+ UNION ALL SELECT 'callbacks', count(*) FROM callbacks WHERE stage = 'waiting'
+ UNION ALL SELECT 'not_understood', count(*) FROM webhooks WHERE note <> ''"""
 # The + keeps SQLite from going through all that the bot ever sent.
 _HELD_UP = """SELECT details, count(*), min(created), min(due) FROM messages
  WHERE stage = 'waiting' AND +bot_id = ? GROUP BY details ORDER BY count(*) DESC LIMIT 20"""

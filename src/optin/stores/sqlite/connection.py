@@ -19,6 +19,7 @@ _LOOK_AGAIN = 0.001
 
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit is on disk before it is acknowledged (R13)
+    "PRAGMA secure_delete = ON",  # what is erased must not stay in free space (R15)
     "PRAGMA journal_size_limit = 67108864",
     "PRAGMA wal_autocheckpoint = 0",  # checkpoints run on a thread of their own
     "PRAGMA cache_size = -65536",

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from optin.domain.bots import SECRETS, Bot, Token
 from optin.domain.errors import Conflict, InconsistentRecord, MasterKeyMismatch, NotFound
+from optin.stores import rows
 from optin.stores.digests import META_KEY, Digests, new_wrapped_key, unwrapped
 from optin.stores.seal import Seal
-from optin.stores.sqlite import rows
 from optin.stores.sqlite.connection import transaction
 from optin.stores.texts import from_json, to_json
 

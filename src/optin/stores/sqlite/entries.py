@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from optin.domain import chain
+from optin.domain.consent import NEVER
 from optin.domain.events import Event, Kind
 from optin.stores import ledger
 from optin.stores.ledger import Head, Row
@@ -19,14 +20,18 @@ from optin.stores.sqlite.connection import insert
 WRITER = 0
 
 _HEAD = "SELECT seq, hash FROM commits WHERE bot_id = ? AND writer = ? ORDER BY seq DESC LIMIT 1"
+# Named, since for an IN the planner takes the key instead and reads the bot's whole ledger.
 _OF_IDENTITY = """SELECT e.*, w.text FROM (
- SELECT * FROM events WHERE bot_id = ?1 AND identity IN (?2, ?3)
- UNION ALL SELECT * FROM contact_messages WHERE bot_id = ?1 AND identity IN (?2, ?3)
+ SELECT * FROM events INDEXED BY events_by_identity
+ WHERE bot_id = ?1 AND identity IN (?2, ?3)
+ UNION ALL SELECT * FROM contact_messages INDEXED BY contact_messages_by_identity
+ WHERE bot_id = ?1 AND identity IN (?2, ?3)
 ) e LEFT JOIN wordings w ON w.bot_id = e.bot_id AND w.hash = e.wording
  ORDER BY effective, recorded, event_id"""
 _BEFORE_CHAINS = "SELECT * FROM {} WHERE bot_id = ? AND seq = 0 ORDER BY recorded, event_id"
 _PLACE = """UPDATE {} SET writer = ?, seq = ?, place = ?, salt = ?
  WHERE bot_id = ? AND event_id = ?"""
+_CUT = "SELECT max(effective) FROM events WHERE bot_id = ? AND identity = '' AND kind = ?"
 #: Entries of one commit that are put into a chain afterwards.
 _AT_ONCE = 1_000
 
@@ -87,3 +92,9 @@ def _chain_afterwards(connection: sqlite3.Connection, bot_id: str, found: Sequen
     for row in chained:
         table = "contact_messages" if row[3] == Kind.MESSAGE.value else "events"
         connection.execute(_PLACE.format(table), (*row[17:21], bot_id, row[1]))
+
+
+def known_from(connection: sqlite3.Connection, bot_id: str) -> int:
+    """Until when the bot's ledger was cut (R16), UTC µs; `NEVER` if it never was."""
+    found = connection.execute(_CUT, (bot_id, Kind.CHECKPOINT.value)).fetchone()
+    return NEVER if found[0] is None else int(found[0])

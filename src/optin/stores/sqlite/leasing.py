@@ -1,24 +1,24 @@
 """Leases of waiting work: what is due, oldest first, but for those who are left out.
 
 Two ways lead to it. Mostly the oldest few hundred that are due hold enough. If not, somebody who is
-left out has a long queue in front: then a walk over the bots and receivers that something waits
-for, a seek each, passes over whoever is left out, however much that is.
+left out has a long queue in front; then a walk from one bot and receiver that something waits for
+to the next, a seek each, passes over a queue however long it is.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from optin.stores.sqlite import rows
+from optin.stores import rows
 from optin.stores.sqlite.connection import transaction
 
 #: How many of those that are due are looked at before the walk.
 _LOOKED_AT = 500
-
-#: What no text comes after: SQLite sorts blobs behind all texts.
-_LAST = b"\xff"
+#: A lease ends with the one whose body fills this, bytes: a relayed one can have megabytes.
+MOST_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +35,55 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The statements of one queue.
+    """The statements of one queue: `oldest` and `walk` find (bot id, id, receiver) of what is due,
+    oldest first, the second for those who are not left out; `take` leases one."""
 
-    `first`: (bot id, id, due, receiver) of what is due, oldest first. `places`: the first (bot id,
-    receiver) behind a given one that anything waits for. `at`: as `first`, of one place. `take`:
-    leases one.
-    """
-
-    first: str
-    places: str
-    at: str
+    oldest: str
+    walk: str
     take: str
 
 
 # Each names its index, as SQLite would rather read all that any bot ever sent.
 MESSAGES = Queue(
-    first="""SELECT bot_id, message_id, due, '' FROM messages INDEXED BY messages_due
+    oldest="""SELECT bot_id, message_id, '' FROM messages INDEXED BY messages_due
      WHERE stage = 'waiting' AND due <= ?1 AND leased_until <= ?1 ORDER BY due LIMIT ?2""",
-    places="""SELECT bot_id, '' FROM messages INDEXED BY messages_by_bot
-     WHERE stage = 'waiting' AND (bot_id, '') > (?1, ?2) AND bot_id >= ?1
-     ORDER BY bot_id LIMIT 1""",
-    at="""SELECT bot_id, message_id, due, '' FROM messages INDEXED BY messages_by_bot
-     WHERE stage = 'waiting' AND bot_id = ?3 AND ?4 = '' AND due <= ?1 AND leased_until <= ?1
+    walk="""WITH RECURSIVE
+     everyone(bot) AS (SELECT '' UNION ALL
+      SELECT (SELECT bot_id FROM messages INDEXED BY messages_by_bot
+       WHERE stage = 'waiting' AND bot_id > bot ORDER BY bot_id LIMIT 1)
+      FROM everyone WHERE bot IS NOT NULL),
+     wanted AS MATERIALIZED (SELECT bot FROM everyone
+      WHERE bot NOT IN (SELECT value FROM json_each(?3)) AND ?4 = '[]'
+      AND EXISTS (SELECT 1 FROM bots WHERE bot_id = bot AND removed IS NULL))
+    SELECT bot_id, message_id, '' FROM wanted CROSS JOIN messages INDEXED BY messages_by_bot
+     WHERE stage = 'waiting' AND bot_id = bot AND due <= ?1 AND leased_until <= ?1
      ORDER BY due LIMIT ?2""",
     take="""UPDATE messages SET claimant = ?, leased_until = ?
      WHERE bot_id = ? AND message_id = ? RETURNING *""",
 )
 CALLBACKS = Queue(
-    first="""SELECT bot_id, callback_id, due, receiver FROM callbacks INDEXED BY callbacks_due
+    oldest="""SELECT bot_id, callback_id, receiver FROM callbacks INDEXED BY callbacks_due
      WHERE stage = 'waiting' AND due <= ?1 AND leased_until <= ?1 ORDER BY due LIMIT ?2""",
-    places="""SELECT bot_id, receiver FROM callbacks INDEXED BY callbacks_by_receiver
-     WHERE stage = 'waiting' AND (bot_id, receiver) > (?1, ?2)
-     ORDER BY bot_id, receiver LIMIT 1""",
-    at="""SELECT bot_id, callback_id, due, receiver FROM callbacks
-     INDEXED BY callbacks_by_receiver WHERE stage = 'waiting' AND bot_id = ?3 AND receiver = ?4
-     AND due <= ?1 AND leased_until <= ?1 ORDER BY due LIMIT ?2""",
+    walk="""WITH RECURSIVE
+     everyone(bot) AS (SELECT '' UNION ALL
+      SELECT (SELECT bot_id FROM callbacks INDEXED BY callbacks_by_receiver
+       WHERE stage = 'waiting' AND bot_id > bot ORDER BY bot_id LIMIT 1)
+      FROM everyone WHERE bot IS NOT NULL),
+     places(bot, host) AS (
+      SELECT bot, (SELECT receiver FROM callbacks INDEXED BY callbacks_by_receiver
+       WHERE stage = 'waiting' AND bot_id = bot ORDER BY receiver LIMIT 1) FROM everyone
+       WHERE bot NOT IN (SELECT value FROM json_each(?3))
+       AND EXISTS (SELECT 1 FROM bots WHERE bot_id = bot AND removed IS NULL)
+      UNION ALL
+      SELECT bot, (SELECT receiver FROM callbacks INDEXED BY callbacks_by_receiver
+       WHERE stage = 'waiting' AND bot_id = bot AND receiver > host ORDER BY receiver LIMIT 1)
+      FROM places WHERE host IS NOT NULL),
+     wanted AS MATERIALIZED (SELECT bot, host FROM places
+      WHERE host NOT IN (SELECT value FROM json_each(?4)))
+    SELECT bot_id, callback_id, receiver
+     FROM wanted CROSS JOIN callbacks INDEXED BY callbacks_by_receiver
+     WHERE stage = 'waiting' AND bot_id = bot AND receiver = host AND due <= ?1
+     AND leased_until <= ?1 ORDER BY due LIMIT ?2""",
     take="""UPDATE callbacks SET claimant = ?, leased_until = ?
      WHERE bot_id = ? AND callback_id = ? RETURNING *""",
 )
@@ -81,32 +95,26 @@ def lease(connection: sqlite3.Connection, queue: Queue, asked: Lease) -> list[ro
         return []
     to = (asked.claimant, asked.until)
     with transaction(connection):
-        found = _due(connection, queue, asked)
-        return [connection.execute(queue.take, (*to, *row[:2])).fetchone() for row in found]
+        leased: list[rows.Row] = []
+        room = MOST_BYTES
+        for found in _due(connection, queue, asked):
+            row = connection.execute(queue.take, (*to, *found[:2])).fetchone()
+            leased.append(row)
+            room -= sum(len(value) for value in row if isinstance(value, bytes))
+            if room <= 0:
+                break
+        return leased
 
 
 def _due(connection: sqlite3.Connection, queue: Queue, asked: Lease) -> list[rows.Row]:
     """What may be leased, oldest due first."""
     left_out = _LeftOut(connection, asked)
-    first = connection.execute(queue.first, (asked.now, _LOOKED_AT)).fetchall()
-    found = [row for row in first if not left_out.names(row[0], row[3])]
-    if len(found) < asked.limit and len(first) == _LOOKED_AT:
-        found = _walk(connection, queue, asked, left_out)
-    return found[: asked.limit]
-
-
-def _walk(
-    connection: sqlite3.Connection, queue: Queue, asked: Lease, left_out: _LeftOut
-) -> list[rows.Row]:
-    found: list[rows.Row] = []
-    place: tuple[str, str | bytes] = ("", "")
-    while row := connection.execute(queue.places, place).fetchone():
-        bot_id, receiver = place = row
-        if left_out.names_bot(bot_id):
-            place = (bot_id, _LAST)
-        elif receiver not in asked.without_receivers:
-            found += connection.execute(queue.at, (asked.now, asked.limit, *row)).fetchall()
-    return sorted(found, key=lambda row: int(row[2]))
+    oldest = connection.execute(queue.oldest, (asked.now, _LOOKED_AT)).fetchall()
+    found = [row for row in oldest if not left_out.names(row[0], row[2])]
+    if len(found) >= asked.limit or len(oldest) < _LOOKED_AT:
+        return found[: asked.limit]
+    left = (json.dumps(list(asked.without_bots)), json.dumps(list(asked.without_receivers)))
+    return connection.execute(queue.walk, (asked.now, asked.limit, *left)).fetchall()
 
 
 class _LeftOut:
@@ -118,10 +126,8 @@ class _LeftOut:
         self._bots = dict.fromkeys(asked.without_bots, True)
 
     def names(self, bot_id: str, receiver: str) -> bool:
-        return receiver in self._receivers or self.names_bot(bot_id)
-
-    def names_bot(self, bot_id: str) -> bool:
+        """Whether what this bot owes this receiver is passed over."""
         if bot_id not in self._bots:
             lives = "SELECT 1 FROM bots WHERE bot_id = ? AND removed IS NULL"
             self._bots[bot_id] = not self._connection.execute(lives, (bot_id,)).fetchone()
-        return self._bots[bot_id]
+        return self._bots[bot_id] or receiver in self._receivers

@@ -6,8 +6,18 @@ from collections.abc import Mapping
 
 from optin.domain.outbox import OutboxMessage
 from optin.ports.store import Callback, CallbackStage, RawWebhook, Review, Template
-from optin.stores.sqlite import rows
+from optin.stores import rows
 from optin.stores.sqlite.operators import SQLiteDirectory
+
+_WEBHOOKS = """SELECT * FROM webhooks WHERE bot_id = ? AND webhook_id > ?
+ ORDER BY webhook_id LIMIT ?"""
+# The same condition as its index has, else that does not serve it.
+_NOTED_WEBHOOKS = """SELECT * FROM webhooks WHERE bot_id = ? AND webhook_id > ? AND note <> ''
+ ORDER BY webhook_id LIMIT ?"""
+
+#: What to select of a callback whose body stays where it is; how long that is comes last.
+_UNREAD_CALLBACK = """bot_id, callback_id, url, x'' AS unread, created, due, attempts, leased_until,
+ claimant, kind, headers, stage, outcome, receiver, length(body)"""
 
 
 class SQLiteLists(SQLiteDirectory):
@@ -15,7 +25,7 @@ class SQLiteLists(SQLiteDirectory):
 
     async def templates(self, bot_id: str) -> list[Template]:
         found = await self._fetch(
-            """SELECT name, language, category, status, updated FROM templates
+            """SELECT name, language, category, status, updated, components FROM templates
              WHERE bot_id = ? ORDER BY name, language""",
             bot_id,
         )
@@ -23,7 +33,7 @@ class SQLiteLists(SQLiteDirectory):
 
     async def template(self, bot_id: str, name: str, language: str) -> Template | None:
         found = await self._fetch(
-            """SELECT name, language, category, status, updated FROM templates
+            """SELECT name, language, category, status, updated, components FROM templates
              WHERE bot_id = ? AND name = ? AND language = ?""",
             bot_id,
             name,
@@ -46,30 +56,33 @@ class SQLiteLists(SQLiteDirectory):
         )
         return [row[0] for row in found]
 
-    async def callbacks(
-        self, bot_id: str, after: str, limit: int, stage: CallbackStage | None = None
-    ) -> list[Callback]:
+    async def callback(self, bot_id: str, callback_id: str) -> Callback | None:
         found = await self._fetch(
-            """SELECT * FROM callbacks WHERE bot_id = ?1 AND callback_id > ?2
-             AND (?4 IS NULL OR stage = ?4) ORDER BY callback_id LIMIT ?3""",
-            bot_id,
-            after,
-            limit,
-            stage and stage.value,
+            "SELECT * FROM callbacks WHERE bot_id = ? AND callback_id = ?", bot_id, callback_id
         )
+        return rows.callback(found[0]) if found else None
+
+    async def callbacks(
+        self,
+        bot_id: str,
+        after: str,
+        limit: int,
+        stage: CallbackStage | None = None,
+        *,
+        bodies: bool = True,
+    ) -> list[Callback]:
+        sql = """SELECT * FROM callbacks WHERE bot_id = ?1 AND callback_id > ?2
+             AND (?4 IS NULL OR stage = ?4) ORDER BY callback_id LIMIT ?3"""
+        if not bodies:
+            sql = sql.replace("*", _UNREAD_CALLBACK)
+        found = await self._fetch(sql, bot_id, after, limit, stage and stage.value)
         return list(map(rows.callback, found))
 
     async def webhooks(
         self, bot_id: str, after: bytes, limit: int, noted: bool = False
     ) -> list[RawWebhook]:
-        found = await self._fetch(
-            """SELECT * FROM webhooks WHERE bot_id = ?1 AND webhook_id > ?2
-             AND (?4 = 0 OR note <> '') ORDER BY webhook_id LIMIT ?3""",
-            bot_id,
-            after,
-            limit,
-            int(noted),
-        )
+        sql = _NOTED_WEBHOOKS if noted else _WEBHOOKS
+        found = await self._fetch(sql, bot_id, after, limit)
         return list(map(rows.webhook, found))
 
     async def reviews(

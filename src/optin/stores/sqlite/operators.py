@@ -17,15 +17,20 @@ T = TypeVar("T")
 
 
 class SQLiteDirectory:
-    """`ports/store.py`'s Directory on one file, with a thread that writes and one that reads."""
+    """`ports/store.py`'s Directory on one file, with a thread that writes and one that reads.
+
+    What may read for long (ledgers, histories) has another: no check waits behind it.
+    """
 
     def __init__(self, path: Path, seal: Seal, clock: Callable[[], int]) -> None:
+        self._path = path
         self._seal = seal
         self._clock = clock
         self._copy = directory.DirectoryCopy()
         self._checkpointer = Checkpointer(path)
         self._writer = ConnectionThread(path, ran=self._checkpointer.committed)
         self._reader = ConnectionThread(path, read_only=True)
+        self._long_reader = ConnectionThread(path, read_only=True)
 
     async def bot(self, bot_id: str) -> Bot | None:
         copy = self._copy

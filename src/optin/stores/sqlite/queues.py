@@ -1,67 +1,34 @@
-"""Work that waits: leases of due messages and callbacks, each one commit."""
+"""Work that waits: messages and callbacks, leased, tried, put back, replayed and forgotten."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from optin.domain.outbox import OutboxMessage
 from optin.ports.store import Callback
-from optin.stores.sqlite import rows
+from optin.stores import rows
 from optin.stores.sqlite.connection import transaction
+from optin.stores.sqlite.leasing import CALLBACKS, MESSAGES, Lease, lease
 
-_DUE_MESSAGES = """SELECT bot_id, message_id FROM messages
- WHERE stage = 'waiting' AND due <= ?1 AND leased_until <= ?1
- AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL)
- AND bot_id NOT IN (SELECT value FROM json_each(?3))
- ORDER BY due LIMIT ?2"""
-_LEASE_MESSAGE = """UPDATE messages SET claimant = ?, leased_until = ?
- WHERE bot_id = ? AND message_id = ? RETURNING *"""
-_STALE = """SELECT * FROM (SELECT * FROM messages WHERE stage = 'claimed' AND claimed < ?1
- AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) LIMIT ?3)
- UNION ALL SELECT * FROM (SELECT * FROM messages WHERE stage = 'waiting' AND expires <= ?2
- AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) LIMIT ?3) LIMIT ?3"""
-_DUE_CALLBACKS = """SELECT bot_id, callback_id FROM callbacks
- WHERE stage = 'waiting' AND due <= ?1 AND leased_until <= ?1
- AND bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL)
- AND receiver NOT IN (SELECT value FROM json_each(?3))
- ORDER BY due LIMIT ?2"""
-_LEASE_CALLBACK = """UPDATE callbacks SET claimant = ?, leased_until = ?
- WHERE bot_id = ? AND callback_id = ? RETURNING *"""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """What is asked of a queue: see `Store.lease_messages`. Times in UTC µs."""
-
-    now: int
-    until: int
-    claimant: str
-    limit: int
-    without: Collection[str]
+# Each names its index, as SQLite would rather read all that any bot ever sent.
+_STALE = """SELECT * FROM (SELECT * FROM messages INDEXED BY messages_claimed
+  WHERE stage = 'claimed' AND claimed < ?1
+  AND +bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) LIMIT ?3)
+ UNION ALL SELECT * FROM (SELECT * FROM messages INDEXED BY messages_expiring
+  WHERE stage = 'waiting' AND expires <= ?2
+  AND +bot_id IN (SELECT bot_id FROM bots WHERE removed IS NULL) LIMIT ?3) LIMIT ?3"""
 
 
 def lease_messages(connection: sqlite3.Connection, asked: Lease) -> list[OutboxMessage]:
     """Due messages, leased in one commit."""
-    return rows.readable(rows.message, _lease(connection, _DUE_MESSAGES, _LEASE_MESSAGE, asked))
+    return rows.readable(rows.message, lease(connection, MESSAGES, asked))
 
 
 def lease_callbacks(connection: sqlite3.Connection, asked: Lease) -> list[Callback]:
     """Due callbacks, leased in one commit."""
-    return rows.readable(rows.callback, _lease(connection, _DUE_CALLBACKS, _LEASE_CALLBACK, asked))
-
-
-def _lease(connection: sqlite3.Connection, due: str, lease: str, asked: Lease) -> list[rows.Row]:
-    """Looks before it writes: an idle queue costs no fsync."""
-    which = (asked.now, asked.limit, json.dumps(list(asked.without)))
-    if not connection.execute(due, which).fetchone():
-        return []
-    to = (asked.claimant, asked.until)
-    with transaction(connection):
-        keys = connection.execute(due, which).fetchall()
-        return [connection.execute(lease, (*to, *key)).fetchone() for key in keys]
+    return rows.readable(rows.callback, lease(connection, CALLBACKS, asked))
 
 
 def stale_messages(
@@ -112,6 +79,9 @@ def prune(
 ) -> int:
     """Deletes what was only kept to be looked at or replayed."""
     with transaction(connection):
+        answers = connection.execute(
+            "DELETE FROM answers WHERE bot_id = ? AND created < ?", (bot_id, callbacks_before)
+        )
         webhooks = connection.execute(
             "DELETE FROM webhooks WHERE bot_id = ? AND received < ?", (bot_id, webhooks_before)
         )
@@ -119,4 +89,4 @@ def prune(
             "DELETE FROM callbacks WHERE bot_id = ? AND stage <> 'waiting' AND created < ?",
             (bot_id, callbacks_before),
         )
-        return webhooks.rowcount + callbacks.rowcount
+        return webhooks.rowcount + callbacks.rowcount + answers.rowcount

@@ -13,14 +13,26 @@ from typing import Any, TypeVar, cast
 from optin.domain import links
 from optin.domain.consent import Clocks
 from optin.domain.errors import InconsistentRecord, SchemaMismatch, StoreUnavailable
+from optin.domain.identities import DIGEST_MARK
 from optin.domain.outbox import OutboxMessage
-from optin.ports.store import Callback, CallbackStage, Histories, Reading, States, Work
+from optin.ports.store import (
+    Callback,
+    CallbackStage,
+    Histories,
+    Reading,
+    States,
+    Work,
+)
 from optin.stores.batch import Batch, Rows
 from optin.stores.committer import Committer
 from optin.stores.digests import Digests
 from optin.stores.seal import Seal
-from optin.stores.sqlite import batches, directory, entries, queues
+from optin.stores.sqlite import batches, directory, entries, leasing, queues
 from optin.stores.sqlite.connection import connect, is_bad_data, snapshot, store_errors, transaction
+from optin.stores.sqlite.counting import SQLiteCounts
+from optin.stores.sqlite.forgetting import SQLiteErasure
+from optin.stores.sqlite.imports import SQLiteImports
+from optin.stores.sqlite.ledgers import SQLiteLedger
 from optin.stores.sqlite.lists import SQLiteLists
 from optin.stores.sqlite.migrate import newest_version, version
 
@@ -31,11 +43,14 @@ _LONG, _GAP = 0.02, 0.003
 #: How old a proof that the store can commit may be, in seconds: probes must not cost an fsync each.
 _STILL_READY = 1.0
 
+_CONTACTS = """SELECT identity FROM identities WHERE bot_id = ? AND identity > ? AND identity < ?
+ ORDER BY identity LIMIT ?"""
+
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class SQLiteStore(SQLiteLists):
+class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLiteLists):
     """Consent in one file. Made by `open`; the file must be migrated already."""
 
     def __init__(self, path: Path, seal: Seal, clock: Callable[[], int], digests: Digests) -> None:
@@ -83,6 +98,7 @@ class SQLiteStore(SQLiteLists):
         await self._reads.idle()
         await self._writer.close()
         await self._reader.close()
+        await self._long_reader.close()
         await asyncio.to_thread(self._checkpointer.close)
 
     # Commits
@@ -120,11 +136,14 @@ class SQLiteStore(SQLiteLists):
         with transaction(connection):
             self._batch_copy.compare(connection)
             batch = Batch(self._clock(), Rows(self._digests.of, bots=self._batch_copy.bots))
-            answers = [self._attempt(connection, batch, work) for work in works]
+            alone = len(works) == 1
+            answers = [self._attempt(connection, batch, work, alone) for work in works]
             batches.save(connection, batch.writes)
         return answers
 
-    def _attempt(self, connection: sqlite3.Connection, batch: Batch, work: Work[Any]) -> Any:
+    def _attempt(
+        self, connection: sqlite3.Connection, batch: Batch, work: Work[Any], alone: bool
+    ) -> Any:
         """One work's answer. A record that cannot be read fails the works that need it, alone."""
         try:
             if work.bot_id not in batch.rows.bots:
@@ -133,7 +152,7 @@ class SQLiteStore(SQLiteLists):
             batches.load(connection, batch.rows, work)
         except InconsistentRecord as broken:
             return broken
-        return batch.attempt(work)
+        return batch.attempt(work, alone=alone)
 
     # Reads
 
@@ -149,36 +168,34 @@ class SQLiteStore(SQLiteLists):
         self, connection: sqlite3.Connection, wanted: Sequence[tuple[str, Sequence[str]]]
     ) -> list[Reading | InconsistentRecord]:
         with snapshot(connection):
-            return [self._read_one(connection, *each) for each in wanted]
-
-    def _read_one(
-        self, connection: sqlite3.Connection, bot_id: str, identities: Sequence[str]
-    ) -> Reading | InconsistentRecord:
-        """One caller's answer. A record that cannot be read fails who asked for it, alone (R12)."""
-        try:
-            return Reading(self._clock(), self._clocks(connection, bot_id, identities))
-        except InconsistentRecord as broken:
-            return broken
-
-    def _clocks(
-        self, connection: sqlite3.Connection, bot_id: str, identities: Sequence[str]
-    ) -> dict[str, Clocks]:
-        states = batches.states_of(connection, self._digests, bot_id, identities)
-        return {i: links.reading(i, states.__getitem__) for i in identities}
+            loaded, now = Rows(self._digests.of), self._clock()
+            return [_read_one(connection, loaded, now, *each) for each in wanted]
 
     async def states(self, bot_id: str, identities: Sequence[str]) -> States:
-        return await self._read(
-            lambda c: States(self._clock(), batches.states_of(c, self._digests, bot_id, identities))
-        )
+        def work(connection: sqlite3.Connection) -> States:
+            loaded = Rows(self._digests.of)
+            return States(self._clock(), batches.states_of(connection, loaded, bot_id, identities))
+
+        return await self._read(work)
+
+    async def contacts(self, bot_id: str, after: str, limit: int) -> Reading:
+        def work(connection: sqlite3.Connection) -> Reading:
+            found = connection.execute(_CONTACTS, (bot_id, after, DIGEST_MARK, limit)).fetchall()
+            who = [row[0] for row in found]
+            return Reading(self._clock(), _clocks(connection, Rows(self._digests.of), bot_id, who))
+
+        return await self._read(work)
 
     async def histories(self, bot_id: str, identities: Sequence[str]) -> Histories:
         def work(connection: sqlite3.Connection) -> Histories:
-            everybody = batches.states_of(connection, self._digests, bot_id, identities)
+            everybody = batches.states_of(connection, Rows(self._digests.of), bot_id, identities)
             found = {
-                who: entries.of_identity(connection, bot_id, who, self._digests.of(bot_id, who))
-                for who in everybody
+                who: entries.of_identity(
+                    connection, bot_id, state.links.plain or who, self._digests.of(bot_id, who)
+                )
+                for who, state in everybody.items()
             }
-            return Histories(self._clock(), found)
+            return Histories(self._clock(), found, entries.known_from(connection, bot_id))
 
         return await self._read(work)
 
@@ -187,8 +204,9 @@ class SQLiteStore(SQLiteLists):
     async def lease_messages(
         self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
     ) -> tuple[int, list[OutboxMessage]]:
-        asked = self._lease(claimant, lease_for, limit, without)
-        return asked.now, await self._writer.run(lambda c: queues.lease_messages(c, asked))
+        now = self._clock()
+        asked = leasing.Lease(now, now + lease_for, claimant, limit, without)
+        return now, await self._writer.run(lambda c: queues.lease_messages(c, asked))
 
     async def stale_messages(self, claimed_before: int, limit: int) -> list[OutboxMessage]:
         return await self._reader.run(
@@ -196,16 +214,16 @@ class SQLiteStore(SQLiteLists):
         )
 
     async def lease_callbacks(
-        self, claimant: str, lease_for: int, limit: int, without: Collection[str] = ()
+        self,
+        claimant: str,
+        lease_for: int,
+        limit: int,
+        without: Collection[str] = (),
+        without_bots: Collection[str] = (),
     ) -> tuple[int, list[Callback]]:
-        asked = self._lease(claimant, lease_for, limit, without)
-        return asked.now, await self._writer.run(lambda c: queues.lease_callbacks(c, asked))
-
-    def _lease(
-        self, claimant: str, lease_for: int, limit: int, without: Collection[str]
-    ) -> queues.Lease:
         now = self._clock()
-        return queues.Lease(now, now + lease_for, claimant, limit, without)
+        asked = leasing.Lease(now, now + lease_for, claimant, limit, without_bots, without)
+        return now, await self._writer.run(lambda c: queues.lease_callbacks(c, asked))
 
     async def put_callbacks(
         self, done: Sequence[Callback], again: Sequence[Callback], dead: Sequence[Callback] = ()
@@ -247,3 +265,20 @@ def _weight(work: Work[Any]) -> int:
     """What a work costs the writer: the rows that it reads, and so may write."""
     reads = work.reads
     return 1 + len(reads.identities) + len(reads.event_ids) + len(reads.messages)
+
+
+def _read_one(
+    connection: sqlite3.Connection, loaded: Rows, now: int, bot_id: str, who: Sequence[str]
+) -> Reading | InconsistentRecord:
+    """One caller's answer. A record that cannot be read fails who asked for it, alone (R12)."""
+    try:
+        return Reading(now, _clocks(connection, loaded, bot_id, who))
+    except InconsistentRecord as broken:
+        return broken
+
+
+def _clocks(
+    connection: sqlite3.Connection, loaded: Rows, bot_id: str, identities: Sequence[str]
+) -> dict[str, Clocks]:
+    states = batches.states_of(connection, loaded, bot_id, identities)
+    return {i: links.reading(i, states.__getitem__) for i in identities}

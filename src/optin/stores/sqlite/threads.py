@@ -11,20 +11,24 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from optin.domain.errors import StoreUnavailable
 from optin.stores.sqlite.connection import connect, store_errors
 
 T = TypeVar("T")
 
+#: What to do with the connection, and who waits for the answer.
+_Call = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]
+
 
 class ConnectionThread:
     """One thread with one connection; calls run on it one after another.
 
-    `ran` is called after each, also one that failed.
+    `ran` is called after each, also one that failed. An executor would do the same, at twice the
+    turns of the event loop for each call, and every commit waits for them.
     """
 
     def __init__(
@@ -35,7 +39,9 @@ class ConnectionThread:
             # `transaction` waits for the lock itself, and fairer than SQLite does.
             self._connection.execute("PRAGMA busy_timeout = 0")
         self._ran = ran
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="sqlite", daemon=True)
+        self._thread.start()
         self._closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -45,22 +51,41 @@ class ConnectionThread:
         """
         if self._closed:
             raise StoreUnavailable("The store is closed.")
-        loop = asyncio.get_running_loop()
-        return await asyncio.shield(loop.run_in_executor(self._pool, self._guarded, work))
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._calls.put((work, answer))
+        return await answer
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            self._do(*call)
+
+    def _do(self, work: Callable[[sqlite3.Connection], Any], answer: asyncio.Future[Any]) -> None:
+        done, failed = None, None
         try:
             with store_errors():
-                return work(self._connection)
-        finally:
-            self._ran()
+                done = work(self._connection)
+        except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
+            failed = error
+        self._ran()
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+            answer.get_loop().call_soon_threadsafe(_tell, answer, done, failed)
 
     async def close(self) -> None:
         """Ends after what was begun, and closes the connection."""
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._pool.shutdown)
+            self._calls.put(None)
+            await asyncio.to_thread(self._thread.join)
             self._connection.close()
+
+
+def _tell(answer: asyncio.Future[Any], done: Any, failed: BaseException | None) -> None:
+    if answer.done():
+        return  # whoever waited was cancelled
+    if failed is None:
+        answer.set_result(done)
+    else:
+        answer.set_exception(failed)
 
 
 class Checkpointer:

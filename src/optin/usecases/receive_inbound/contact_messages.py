@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from optin.domain import consent
 from optin.domain.callbacks import notification_body
 from optin.domain.confirming import confirmation, is_first_stop
 from optin.domain.events import Event
@@ -14,6 +13,7 @@ from optin.domain.ids import derived_id, ulid
 from optin.domain.inbound import InboundMessage
 from optin.domain.inbound_claims import (
     Said,
+    language_heard,
     message_claims,
     message_event_ids,
     message_review_id,
@@ -37,8 +37,8 @@ def take_message(tx: Transaction, body: SignedBody, place: int, item: InboundMes
     claims = message_claims(body.bot_id, item, said, body.source)
     is_first = said.meaning is Intent.STOP and _is_first_stop(tx, item.identities[0])
     events = [tx.record(claim) for claim in claims if claim.identity not in known]
-    if is_first and events:
-        _confirm(tx, item, events)
+    if is_first and events and not known:
+        _confirm(tx, item, said, events)
     if said.meaning is Intent.REVIEW and not item.group:
         _ask(tx, body, item, said)
     url = tx.bot().value("callback_url")
@@ -54,20 +54,24 @@ def _is_first_stop(tx: Transaction, identity: str) -> bool:
     return is_first_stop(tx.reading(identity), tx.now, tx.bot().policy)
 
 
-def _confirm(tx: Transaction, item: InboundMessage, events: Sequence[Event]) -> None:
-    """The one confirmation of an opt-out by keyword that R7 allows, in the same commit."""
-    promised = confirmation(tx.bot(), item.identities[0], events, tx.now)
+def _confirm(tx: Transaction, item: InboundMessage, said: Said, events: Sequence[Event]) -> None:
+    """The one confirmation of an opt-out by keyword that R7 allows, in the same commit. A message
+    that comes again, now with a further identity, has had its own."""
+    language = language_heard(tx.bot(), item, said)
+    promised = confirmation(tx.bot(), item.identities[0], events, language, tx.now)
     if promised is not None:
         tx.put_message(promised)
 
 
 def _ask(tx: Transaction, body: SignedBody, item: InboundMessage, said: Said) -> None:
-    """It may be a stop: a person looks at it, and until then marketing may stop (R10)."""
+    """It may be a stop: a person looks at it, and until then marketing may stop (R10).
+
+    Each item has a stop of its own, also beside another's: they are decided one by one.
+    """
     review_id = message_review_id(body.bot_id, item)
     if tx.review(review_id) is not None:
         return
-    stopped = consent.our_marketing_stopped(tx.reading(item.identities[0]))
-    if tx.bot().value("review_stop") == "yes" and not stopped:
+    if tx.bot().value("review_stop") == "yes":
         for claim in provisional_claims(body.bot_id, item, said, review_id, body.source):
             if not tx.is_recorded(claim.event_id):
                 tx.record(claim)

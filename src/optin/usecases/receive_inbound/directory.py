@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from optin.domain.bots import Bot
@@ -13,9 +12,68 @@ from optin.ports.store import Directory
 
 #: How old the list may be, seconds: as old as every other setting (SPEC 8).
 OLDEST = 1.0
-#: Bytes that are hashed to find whose secret signed one body. Ordinary bodies have a few thousand.
-_HASHED_AT_MOST = 256 * 1024 * 1024
-_NUMBERS = re.compile(rb'"phone_number_id"\s*:\s*"?([0-9A-Za-z\-_.]{1,128})')
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The bots for which one secret speaks, by the numbers and accounts that a webhook may name:
+    several may have the same. `receivers`: the first bot of each `forward_url`, "" included."""
+
+    bots: Sequence[Bot]
+    numbers: Mapping[str, Sequence[Bot]]
+    accounts: Mapping[str, Sequence[Bot]]
+    receivers: Mapping[str, Bot]
+
+    @classmethod
+    def of(cls, bots: Sequence[Bot]) -> App:
+        """Of these, in their order."""
+        numbers: dict[str, list[Bot]] = {}
+        accounts: dict[str, list[Bot]] = {}
+        receivers: dict[str, Bot] = {}
+        for bot in bots:
+            numbers.setdefault(number_of(bot, "meta.phone_number_id"), []).append(bot)
+            accounts.setdefault(bot.value("meta.waba_id"), []).append(bot)
+            receivers.setdefault(bot.value("forward_url"), bot)
+        accounts.pop("", None)
+        return cls(bots, numbers, accounts, receivers)
+
+    def meant(self, account: str | None, number: str | None) -> Sequence[Bot]:
+        """The bots with this number; if none is named, those of the account."""
+        if number is not None:
+            return self.numbers.get(number, ())
+        return self.accounts.get(account or "", ())
+
+    def with_now(self, bot: Bot) -> App:
+        """The same, but with this bot as it is by now."""
+        if bot in self.numbers.get(number_of(bot, "meta.phone_number_id"), ()):
+            return self
+        return App.of([bot, *(b for b in self.bots if b.bot_id != bot.bot_id)])
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Whose secret is whose: the bots of each, and the secrets of the bots with a number."""
+
+    bots: Mapping[str, Sequence[Bot]]
+    of_number: Mapping[str, Sequence[str]]
+    _apps: dict[str, App] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, bots: Iterable[Bot], setting: str) -> Secrets:
+        """Of these bots; those without a secret count for nothing."""
+        found: dict[str, list[Bot]] = {}
+        of_number: dict[str, list[str]] = {}
+        for bot in bots:
+            if secret := bot.value(setting):
+                found.setdefault(secret, []).append(bot)
+                of_number.setdefault(bot.value("meta.phone_number_id"), []).append(secret)
+        return cls(found, of_number)
+
+    def app(self, secret: str) -> App:
+        """The bots with this secret, indexed when they are first asked for."""
+        if secret not in self._apps:
+            self._apps[secret] = App.of(self.bots.get(secret, ()))
+        return self._apps[secret]
 
 
 @dataclass
@@ -25,6 +83,7 @@ class BotList:
     monotonic: Callable[[], float] = time.monotonic
     _bots: Sequence[Bot] = ()
     _read: float = field(default=float("-inf"))
+    _indexed: tuple[Sequence[Bot], str, Secrets] | None = None
 
     async def all(self, directory: Directory) -> Sequence[Bot]:
         """Every bot, by id. Raises `StoreUnavailable`."""
@@ -33,15 +92,13 @@ class BotList:
             self._bots, self._read = await directory.bots(), asked
         return self._bots
 
-
-def secrets_to_try(bots: Sequence[Bot], setting: str, body: bytes) -> Iterator[str]:
-    """The secrets that may have signed the body, each once: first those of the bots whose numbers
-    it names, then the others, as many as the body's size allows."""
-    named = {found.decode() for found in _NUMBERS.findall(body)}
-    likely = [bot for bot in bots if bot.value("meta.phone_number_id") in named]
-    left = _HASHED_AT_MOST // max(len(body), 4096)
-    secrets = dict.fromkeys(bot.value(setting) for bot in [*likely, *bots])
-    return (secret for _, secret in zip(range(left), filter(None, secrets), strict=False))
+    async def by_secret(self, directory: Directory, setting: str) -> Secrets:
+        """Every bot by the secret in this setting, indexed once a list. Raises
+        `StoreUnavailable`."""
+        bots, known = await self.all(directory), self._indexed
+        if known is None or known[0] is not bots or known[1] != setting:
+            known = self._indexed = (bots, setting, Secrets.of(bots, setting))
+        return known[2]
 
 
 def number_of(bot: Bot, setting: str) -> str:
@@ -55,31 +112,19 @@ def number_named(item: Item) -> str | None:
     return None if isinstance(item, TemplateUpdate) else item.phone_number_id
 
 
-def is_about(number: str, items: Iterable[Item]) -> bool:
-    """Whether all of these are about this number, so that nobody else can be meant."""
-    return not any(
-        isinstance(item, TemplateUpdate) or number_named(item) not in (None, number)
-        for item in items
-    )
+def shares(items: Mapping[int, Item], first: Bot, app: App) -> dict[str, dict[int, Item]]:
+    """Bot id -> the items of the bot whose number (or account) they name, by place: of each such
+    bot, if several have that number.
 
-
-def shares(
-    items: Mapping[int, Item], first: Bot, others: Sequence[Bot]
-) -> dict[str, dict[int, Item]]:
-    """Bot id -> the items of the bot whose number (or account) they name, by place.
-
-    `others` are the bots with the same secret as `first`, whose share is what is nobody's. It
-    comes first, if it is not empty; never is there no share at all.
+    `app` has `first`, whose share is what is nobody's. It comes first, if it is not empty; never
+    is there no share at all.
     """
-    numbers = {bot.value("meta.phone_number_id"): bot.bot_id for bot in others}
-    numbers[number_of(first, "meta.phone_number_id")] = first.bot_id
-    numbers.pop("", None)
     found: dict[str, dict[int, Item]] = {first.bot_id: {}}
     for place, item in items.items():
         if isinstance(item, TemplateUpdate):
-            whose = [b.bot_id for b in others if b.value("meta.waba_id") == item.account]
+            whose = app.meant(item.account, None)
         else:
-            whose = [numbers[about] for about in [number_named(item)] if about in numbers]
-        for bot_id in whose or [first.bot_id]:
-            found.setdefault(bot_id, {})[place] = item
+            whose = app.meant(None, number_named(item))
+        for bot in whose or [first]:
+            found.setdefault(bot.bot_id, {})[place] = item
     return {b: i for b, i in found.items() if i} or found

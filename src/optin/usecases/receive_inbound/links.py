@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from optin.domain.events import Claim, Kind
-from optin.domain.identities import shown
-from optin.domain.ids import derived_id, ulid
 from optin.domain.inbound import IdentityChange
-from optin.domain.linking import change_claims, is_news, pairs, rivals
-from optin.domain.links import State, StateOf
+from optin.domain.linking import change_claims, learned, pairs
 from optin.ports.store import Review, Transaction
 from optin.usecases.receive_inbound.signed_body import SignedBody
 
@@ -31,34 +26,8 @@ def link(
     all of these stops, and a person looks at it.
     """
     claims = pairs(body.bot_id, identities, at, unit, body.source)
-    news = [c for c in claims if not tx.is_recorded(c.event_id) and is_news(c, _links_in(tx))]
-    if not news:
-        return
-    others = rivals(identities, _links_in(tx))
+    news, found = learned(body.bot_id, claims, tx.links, tx.is_recorded, tx.now)
     for claim in news:
         tx.record(claim)
-    if others:
-        _ask(tx, news[0], (*identities, *others))
-
-
-def _links_in(tx: Transaction) -> StateOf:
-    """The links of an identity as this commit sees them, in the form the domain asks for."""
-    return lambda identity: State(links=tx.links(identity))
-
-
-def _ask(tx: Transaction, told: Claim, who: tuple[str, ...]) -> None:
-    review_id = ulid(derived_id(tx.now, tx.bot().bot_id, told.event_id.hex()))
-    for one in who:
-        tx.record(
-            replace(
-                told,
-                event_id=derived_id(tx.now, tx.bot().bot_id, told.event_id.hex(), "conflict", one),
-                identity=one,
-                kind=Kind.MARKETING_STOP,
-                at=None,
-                others=(),
-                context={"review": review_id},
-            )
-        )
-    text = f"Several contacts claim one identity: {', '.join(map(shown, who))}."
-    tx.put_review(Review(review_id, "conflict", who, text, tx.now))
+    if found is not None:
+        tx.put_review(Review(found.review_id, "conflict", found.identities, found.text, tx.now))

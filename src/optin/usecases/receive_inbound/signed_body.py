@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from optin.domain.callbacks import relay_id
 from optin.domain.ids import derived_id
-from optin.ports.store import Callback, CallbackKind, RawWebhook, Transaction
+from optin.ports.store import Callback, CallbackKind, RawWebhook, Reads, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,30 +20,90 @@ class SignedBody:
     digest: str
     source: str
 
-    def keep(self, tx: Transaction, part: bytes, note: str) -> None:
+    def keep(self, tx: Transaction, part: bytes, note: str) -> int:
         """Keeps the body, or a part of it as a body of its own, to be parsed again. The same bytes
-        come again under the same id, and are kept once, with the first note."""
+        come again under the same id, and are kept once, with the first note. Returns 1, for one
+        part that is not understood, or 0 without a note."""
         webhook_id = derived_id(0, self.bot_id, hashlib.sha256(part).hexdigest())
         tx.put_webhook(RawWebhook(webhook_id, tx.now, part, note, self.source))
+        return int(bool(note))
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """What a receiver gets of a body (`forward_url`): the bytes, and the headers that sign them.
+
+    `url` is the one for which it was decided: the bot may have another by now."""
+
+    url: str
+    content: bytes
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A body that came from outside: it is kept, and goes on as it came, understood or not.
+    """A body that came from outside: it is kept, and goes on, understood or not.
 
-    `received`: UTC µs. `headers`: those that are relayed; None if it is not to be relayed.
+    `received`: UTC µs. `onward`: what goes on to this bot's receiver; None for nothing.
     """
 
-    headers: Mapping[str, str] | None
     received: int
+    onward: Onward | None = None
 
     def end(self, tx: Transaction, body: SignedBody) -> None:
         """All of the body is taken in."""
-        bot = tx.bot()
-        if int(bot.value("keep_webhooks_days")):
+        if int(tx.bot().value("keep_webhooks_days")):
             body.keep(tx, body.content, "")
-        url = bot.value("forward_url")
-        if url and self.headers is not None:
+        self.relay(tx, body)
+
+    def relay(self, tx: Transaction, body: SignedBody) -> None:
+        """Owes the bot's receiver what goes on to it."""
+        if self.onward is not None:
             owed_id = relay_id(body.bot_id, body.digest, self.received)
-            owed = Callback(body.bot_id, owed_id, url, body.content, tx.now, tx.now)
-            tx.put_callback(replace(owed, kind=CallbackKind.RELAY, headers=self.headers))
+            url, content, headers = self.onward.url, self.onward.content, self.onward.headers
+            owed = Callback(body.bot_id, owed_id, url, content, tx.now, tx.now)
+            tx.put_callback(replace(owed, kind=CallbackKind.RELAY, headers=headers))
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keeps a body that could not be taken in as a whole, so that it is seen and replayed."""
+
+    body: SignedBody
+    note: str
+
+    @property
+    def bot_id(self) -> str:
+        """Whose body it is."""
+        return self.body.bot_id
+
+    @property
+    def reads(self) -> Reads:
+        """Nothing but the bot."""
+        return Reads()
+
+    def run(self, tx: Transaction) -> None:
+        """Keeps it; one that is kept already stays as it is."""
+        self.body.keep(tx, self.body.content, self.note)
+
+
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """Relays what is this bot's of a body that another bot keeps."""
+
+    body: SignedBody
+    arrival: Arrival
+
+    @property
+    def bot_id(self) -> str:
+        """Whose receiver it is."""
+        return self.body.bot_id
+
+    @property
+    def reads(self) -> Reads:
+        """Nothing but the bot."""
+        return Reads()
+
+    def run(self, tx: Transaction) -> None:
+        """Owes the relay."""
+        self.arrival.relay(tx, self.body)

@@ -1,4 +1,5 @@
-"""Values of the domain as rows, and back. The order of columns is that of the migrations."""
+"""Values of the domain as rows, and back: all stores alike. The order of columns is that of the
+migrations."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from optin.domain.errors import InconsistentRecord
 from optin.domain.links import UNLINKED, Links, State
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage, Stage
+from optin.domain.template_texts import TemplateText
+from optin.ports.records import AnswerKey, StoredAnswer
 from optin.ports.store import (
     Callback,
     CallbackKind,
@@ -71,7 +74,8 @@ def state(row: Row) -> State:
 def _links_text(links: Links) -> str:
     if links == UNLINKED:
         return ""
-    erasure = [links.erased, sorted(links.spelled), sorted(links.blocking_spelled)]
+    spelled = (sorted(links.spelled), sorted(links.blocking_spelled))
+    erasure = [links.erased, *spelled, links.plain]
     return to_json(
         [
             dict(links.peers),
@@ -87,9 +91,12 @@ def _links(text: str) -> Links:
     known = Links(peers, frozenset(former), cutoff)
     if not erasure:
         return known
-    erased, spelled, blocking = erasure
+    erased, spelled, blocking, plain = erasure
     return known._replace(
-        erased=erased, spelled=frozenset(spelled), blocking_spelled=frozenset(blocking)
+        erased=erased,
+        spelled=frozenset(spelled),
+        blocking_spelled=frozenset(blocking),
+        plain=plain,
     )
 
 
@@ -146,19 +153,22 @@ def message(row: Row) -> OutboxMessage:
 @reader
 def template(row: Row) -> Template:
     """The record of a whole row of `templates`, without the bot id."""
-    name, language, category, status, updated = row
-    return Template(name, language, Category(category) if category else None, status, updated)
+    name, language, category, status, updated, components = row
+    texts = tuple(TemplateText(part, text) for part, text in from_json(components))
+    known = Category(category) if category else None
+    return Template(name, language, known, status, updated, texts)
 
 
 def template_row(bot_id: str, record: Template) -> Row:
     """A row of `templates`."""
     category = record.category.value if record.category else None
-    return (bot_id, record.name, record.language, category, record.status, record.updated)
+    texts = to_json(record.components)
+    return (bot_id, record.name, record.language, category, record.status, record.updated, texts)
 
 
 @reader
 def callback(row: Row) -> Callback:
-    """The callback of a whole row."""
+    """The callback of a whole row, or of one whose body was left, with its length behind."""
     kind, headers, stage, outcome = row[9:13]
     owed = Callback(*row[:9])
     return replace(
@@ -167,6 +177,7 @@ def callback(row: Row) -> Callback:
         headers=from_json(headers),
         stage=CallbackStage(stage),
         outcome=outcome,
+        unread=row[14] if len(row) > 14 else 0,
     )
 
 
@@ -224,6 +235,20 @@ def review(row: Row) -> Review:
     _, review_id, kind, identities, text, created, context = row[:7]
     who = tuple(from_json(identities))
     return Review(review_id, kind, who, text, created, from_json(context), *row[7:])
+
+
+def answer_row(bot_id: str, kept: StoredAnswer) -> Row:
+    """A row of `answers`."""
+    said = (kept.digest, kept.status, kept.body, kept.created)
+    return (bot_id, *kept.key, *said, to_json(kept.identities))
+
+
+@reader
+def answer(row: Row) -> StoredAnswer:
+    """The answer of a whole row."""
+    digest, status, body, created = row[4:8]
+    who = tuple(from_json(row[8]))
+    return StoredAnswer(AnswerKey(*row[1:4]), digest, status, body, created, who)
 
 
 @reader

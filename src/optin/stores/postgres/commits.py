@@ -1,0 +1,214 @@
+"""Group commit on PostgreSQL: one transaction for all that waits, tried until its outcome is known.
+
+Directory changes and commits keep apart by an advisory lock: a commit sees settings as of now, and
+nothing of a bot that was removed. A batch whose COMMIT was not answered is asked for by its number
+(`Writer`): it is done again only if it is certain that it was not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+
+from optin.domain.bots import Bot
+from optin.domain.errors import InconsistentRecord, StoreUnavailable
+from optin.ports.store import Work
+from optin.stores.batch import Batch, Rows
+from optin.stores.digests import Digests
+from optin.stores.ledger import Head
+from optin.stores.postgres import directory, errors
+from optin.stores.postgres.connection import AGAIN_FOR, Session, Sessions, transaction
+from optin.stores.postgres.directory import DirectoryCopy
+from optin.stores.postgres.errors import BadData
+from optin.stores.postgres.loading import load
+from optin.stores.postgres.saving import as_read, save
+from optin.stores.postgres.writers import Writer
+from optin.stores.seal import Seal
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+#: How long an outcome that was not seen is asked for: longer than a failover takes, in seconds.
+ASK_FOR = 45.0
+
+
+class _NothingToWrite(Exception):
+    """The works only looked: there is nothing to commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A transaction that is under way, and what all that happens in it needs."""
+
+    session: Session
+    writer: Writer
+    seal: Seal
+    copy: DirectoryCopy
+    digest: Callable[[str, str], str]
+    clock: Callable[[], int] | None
+
+    async def now(self) -> int:
+        """The database's clock; the copy of the directory is as of now afterwards."""
+        read = await directory.compare(self.session, self.copy)
+        return self.clock() if self.clock else read
+
+    async def bots(self, bot_ids: Collection[str]) -> dict[str, Bot | None]:
+        """These bots as of this transaction; call `now` before."""
+        return await directory.look_up_bots(self.session, self.seal, self.copy, bot_ids)
+
+
+#: What happens in one transaction: (its answer, where the chains stand afterwards).
+Act = Callable[[UnderWay], Awaitable[tuple[T, Mapping[str, Head]]]]
+
+
+class Commits:
+    """Runs one group of works after another, on a connection of its own."""
+
+    def __init__(
+        self,
+        url: str,
+        seal: Seal,
+        digests: Digests,
+        clock: Callable[[], int] | None,
+        slot: int | None = None,
+    ) -> None:
+        """`slot`: the only one that will do; `SlotHeld` if it is another process's."""
+        self._sessions = Sessions(url, 1)
+        self._seal = seal
+        self._digests = digests
+        self._clock = clock
+        self._copy = DirectoryCopy()
+        self._alone = asyncio.Lock()
+        self.writer = Writer(slot)
+
+    async def run(self, works: Sequence[Work[Any]]) -> list[Any]:
+        """An answer or an exception for each work. Raises `StoreUnavailable` for all of them."""
+        try:
+            return await self.transact(lambda under_way: _group(under_way, works))
+        except _NothingToWrite as looked:
+            return list(looked.args[0])
+        except (BadData, InconsistentRecord) as refused:
+            if len(works) == 1:
+                return [refused]
+        # One of them is bad: each on its own, so that the others are not lost with it.
+        return [await self._one(work) for work in works]
+
+    async def _one(self, work: Work[Any]) -> Any:
+        """One work's answer: a failure of the store now is not that of what is committed."""
+        try:
+            return (await self.run([work]))[0]
+        except StoreUnavailable as failed:
+            return failed
+
+    async def transact(self, act: Act[T]) -> T:
+        """One transaction that writes, tried until it is certain that it was or was not committed.
+
+        `act` may run more than once. Raises what it raises, `BadData` if the database refuses what
+        was written, and `StoreUnavailable`.
+        """
+        with errors.store_errors():
+            try:
+                return await self._insist(act)
+            except Exception as failed:
+                if errors.is_bad_data(failed):
+                    told = errors.told(failed)
+                    raise BadData(f"The database refused the data: {told}.") from failed
+                raise
+
+    async def close(self) -> None:
+        """Gives the slot back and closes the connection."""
+        try:
+            if self.writer.is_held:
+                async with self._sessions.session() as session:
+                    await self.writer.leave(session)
+        except Exception as failed:  # noqa: BLE001 - the lease runs out by itself
+            _log.debug("the writer's slot was not given back: %r", failed)
+        await self._sessions.close()
+
+    async def _insist(self, act: Act[T]) -> T:
+        """Tries again what certainly was not committed and may go through next time."""
+        deadline = asyncio.get_running_loop().time() + AGAIN_FOR
+        pause, outrun = 0.02, 0
+        while True:
+            try:
+                async with self._alone:
+                    return await self._once(act)
+            except Exception as failed:
+                self.writer.forget()
+                outrun += isinstance(failed, errors.TAKEN)
+                if not _may_go_through(failed, outrun):
+                    raise
+                if asyncio.get_running_loop().time() + pause > deadline:
+                    raise
+                _log.info("a commit is tried again: %s", errors.told(failed))
+            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads tries
+            pause = min(2 * pause, 0.5)
+
+    async def _once(self, act: Act[T]) -> T:
+        done: list[tuple[T, Mapping[str, Head]]] = []
+        number = 0
+        try:
+            async with self._sessions.session() as session:
+                if not self.writer.is_held:
+                    await self.writer.take(session)
+                async with transaction(session, directory.SHARED):
+                    done.append(await act(self._under_way(session)))
+                    number = await self.writer.mark(session)
+        except errors.CommitUnknown as unknown:
+            if not done or not await self._was_committed(number, unknown):
+                raise ConnectionError("the commit was lost with its connection") from unknown
+            self.writer.forget()
+            return done[0][0]
+        answer, heads = done[0]
+        self.writer.moved(heads)
+        return answer
+
+    def _under_way(self, session: Session) -> UnderWay:
+        digest = functools.cache(self._digests.of)
+        return UnderWay(session, self.writer, self._seal, self._copy, digest, self._clock)
+
+    async def _was_committed(self, number: int, unknown: errors.CommitUnknown) -> bool:
+        """Asks until the server says so. Raises `CommitUnknown` if it does not."""
+        _log.warning("a commit's outcome was not seen (%s); asking for it", errors.told(unknown))
+        deadline = asyncio.get_running_loop().time() + ASK_FOR
+        while asyncio.get_running_loop().time() < deadline:
+            try:
+                async with self._sessions.session() as session:
+                    return await self.writer.was_committed(session, number)
+            except (asyncpg.PostgresError, *errors.LOST, errors.CommitUnknown) as failed:
+                _log.info("the outcome is not known yet: %s", errors.told(failed))
+            await asyncio.sleep(0.1 + 0.2 * random.random())  # noqa: S311 - only spreads tries
+        self.writer.lose()
+        raise unknown
+
+
+async def _group(
+    under_way: UnderWay, works: Sequence[Work[Any]]
+) -> tuple[list[Any], Mapping[str, Head]]:
+    """Read, fold, write: all the works of one batch."""
+    session = under_way.session
+    loaded = Rows(under_way.digest)
+    blanks = await load(session, loaded, works)
+    now = await under_way.now()
+    loaded.bots = await under_way.bots({work.bot_id for work in works})
+    before = as_read(loaded)
+    batch = Batch(now, loaded)
+    answers = [batch.attempt(work) for work in works]
+    if not batch.writes:
+        raise _NothingToWrite(answers)
+    return answers, await save(session, under_way.writer, before, batch.writes, blanks)
+
+
+def _may_go_through(failed: Exception, outrun: int) -> bool:
+    if isinstance(failed, errors.TAKEN):
+        return outrun <= 3  # else it is the data
+    again = isinstance(failed, (*errors.ROLLED_BACK, errors.SlotLost))
+    return again or errors.is_lost(failed)

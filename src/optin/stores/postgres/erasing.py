@@ -1,0 +1,242 @@
+"""Forgetting a contact on PostgreSQL (R15). `TABLES` says for each table what is done with it.
+
+Rows that were deleted or emptied stay in the server's files until it vacuums; `compact` does so at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optin.domain.events import Kind
+from optin.domain.identities import is_digest
+from optin.ports.records import Erasing
+from optin.stores import erasure
+from optin.stores.batch import Batch, Rows
+from optin.stores.ledger import Head
+from optin.stores.postgres import tables
+from optin.stores.postgres.commits import UnderWay
+from optin.stores.postgres.connection import Row, Session, fetch, transaction
+from optin.stores.postgres.ledger_pages import LEDGER, rows_of
+from optin.stores.postgres.loading import lock_states, look_up_states
+from optin.stores.postgres.queues import times
+from optin.stores.postgres.saving import as_read, save
+from optin.stores.texts import from_json
+
+#: What becomes of a contact's data, by table. A test holds it against the schema.
+TABLES: Mapping[str, str] = {
+    "identities": "kept under digests",
+    "answers": "emptied",
+    "events": "personal fields emptied",
+    "contact_messages": "personal fields emptied",
+    "messages": "deleted",
+    "blacklist": "deleted",
+    "reviews": "deleted",
+    "callbacks": "deleted",
+    "webhooks": "deleted",
+    "import_rows": "deleted",
+    "import_bodies": "deleted when the import is over",
+    "imports": "holds nobody's data",
+    "bots": "holds nobody's data",
+    "commits": "holds nobody's data",
+    "meta": "holds nobody's data",
+    "templates": "holds nobody's data",
+    "tokens": "holds nobody's data",
+    "wordings": "holds nobody's data",
+    "writers": "holds nobody's data",
+}
+
+_OTHERS = """SELECT kind, others FROM events
+ WHERE bot_id = $1 AND identity = ANY($2) AND others <> ''"""
+_ENTRIES = """SELECT {columns} FROM {table}
+ WHERE bot_id = $1 AND identity = ANY($2) AND emptied = '' ORDER BY event_id FOR UPDATE"""
+#: Of somebody who was erased before, entries of older events may name others who were not.
+_NAMING_OTHERS = f"""SELECT {tables.EVENTS.columns} FROM events
+ WHERE bot_id = $1 AND identity = ANY($2) AND emptied = '' AND kind <> 'erased' AND others <> ''
+ ORDER BY event_id FOR UPDATE"""
+_EMPTY = """UPDATE {table} SET identity = t.identity, evidence = t.evidence, context = t.context,
+ others = t.others, salt = t.salt, emptied = t.emptied, erased_by = t.erased_by
+ FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+  $8::bytea[], $9::bytea[])
+  AS t (event_id, identity, evidence, context, others, salt, emptied, erased_by)
+ WHERE {table}.bot_id = $1 AND {table}.event_id = t.event_id"""
+_UNNAME = "DELETE FROM identities WHERE bot_id = $1 AND identity = ANY($2)"
+_DELETE = "DELETE FROM {table} WHERE bot_id = $1 AND identity = ANY($2)"
+_REVIEWS = "SELECT review_id, identities FROM reviews WHERE bot_id = $1"
+_DELETE_REVIEWS = "DELETE FROM reviews WHERE bot_id = $1 AND review_id = ANY($2)"
+_ANSWERS = """SELECT actor, route, key, identities, body FROM answers
+ WHERE bot_id = $1 AND status > 0"""
+_EMPTY_ANSWERS = """UPDATE answers SET status = 0, body = '', identities = ''
+ FROM unnest($2::text[], $3::text[], $4::text[]) AS t (actor, route, key)
+ WHERE bot_id = $1 AND answers.actor = t.actor AND answers.route = t.route
+ AND answers.key = t.key"""
+#: Bodies in which the contact may be named: table, key, time.
+BODIES = (("callbacks", "callback_id", "created"), ("webhooks", "webhook_id", "received"))
+_NAMING = """SELECT {key}, body FROM {table} WHERE bot_id = $1 AND {time} <= $2
+ AND EXISTS (SELECT 1 FROM unnest($3::bytea[]) AS named (who) WHERE position(who IN body) > 0)"""
+_CLEAR = "DELETE FROM {table} WHERE bot_id = $1 AND {key} = ANY($2)"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What the deciding commit did. `scope`: the contact's identities as they were."""
+
+    at: int
+    scope: frozenset[str]
+    entries: int
+    records: int
+
+
+async def forget(
+    under_way: UnderWay, bot_id: str, identity: str, erasing: Erasing
+) -> tuple[Forgotten, Mapping[str, Head]]:
+    """All that decides, within the transaction that is under way."""
+    session, loaded = under_way.session, Rows(under_way.digest)
+
+    def names(who: str) -> str:
+        return under_way.digest(bot_id, who)
+
+    scope = await scope_of(session, loaded, bot_id, identity, lock=True)
+    found = await _entries(session, bot_id, scope, names)
+    gone = erasure.emptied(found, names, erasing)
+    await _empty(session, bot_id, [row for its_rows in gone.values() for row in its_rows])
+    now = await under_way.now()
+    loaded.bots = await under_way.bots({bot_id})
+    batch = Batch(now, loaded)
+    plain = _rename(batch, bot_id, scope)
+    await session.execute(_UNNAME, bot_id, sorted(plain))
+    at = batch.attempt(erasure.Erase(bot_id, erasure.claims(scope, names, gone, erasing)))
+    if isinstance(at, Exception):
+        raise at
+    heads = await save(session, under_way.writer, as_read(loaded), batch.writes, set())
+    records = await _delete(session, bot_id, scope)
+    records += await _delete_reviews(session, bot_id, scope)
+    records += await _empty_answers(session, bot_id, scope)
+    return Forgotten(at, scope, sum(map(len, gone.values())), records), heads
+
+
+async def scope_of(
+    session: Session, loaded: Rows, bot_id: str, identity: str, *, lock: bool = False
+) -> frozenset[str]:
+    """W, and whoever else the contact's linking entries name, step by step; adds their states."""
+    scope, waiting = frozenset[str](), frozenset({identity})
+    while waiting:
+        if lock:
+            await lock_states(session, loaded, bot_id, sorted(waiting))
+        scope |= await look_up_states(session, loaded, bot_id, waiting)
+        told = await fetch(session, _OTHERS, bot_id, sorted(scope))
+        named = (from_json(row[1]) for row in told if row[0] != Kind.ERASED.value)
+        waiting = frozenset(other for others in named for other in others) - scope
+    return scope
+
+
+async def _entries(
+    session: Session, bot_id: str, scope: Collection[str], names: erasure.Names
+) -> list[Row]:
+    plain = sorted(who for who in scope if not is_digest(who))
+    found: list[Row] = []
+    for table in LEDGER:
+        sql = _ENTRIES.format(columns=tables.EVENTS.columns, table=table)
+        found += await fetch(session, sql, bot_id, plain)
+    digests = sorted({names(who) for who in scope})
+    for row in await fetch(session, _NAMING_OTHERS, bot_id, digests):
+        if not all(map(is_digest, from_json(row[16]))):
+            found.append(row)
+    return [tuple(row) for row in found]
+
+
+async def _empty(session: Session, bot_id: str, rows: Iterable[Row]) -> None:
+    by_table: dict[str, list[Row]] = {table: [] for table in LEDGER}
+    for row in rows:
+        table = "contact_messages" if row[3] == Kind.MESSAGE.value else "events"
+        by_table[table].append((bot_id, row[1], row[2], *row[14:17], *row[20:23]))
+    for table, changed in by_table.items():
+        if changed:
+            await session.execute(_EMPTY.format(table=table), bot_id, *tables.arrays(changed))
+
+
+def _rename(batch: Batch, bot_id: str, scope: Collection[str]) -> set[str]:
+    """Puts the states under digests, links included: who had one under the plain name."""
+    rows, plain = batch.rows, set[str]()
+
+    def names(who: str) -> str:
+        return rows.digest(bot_id, who)
+
+    for who in scope:
+        name = names(who)
+        if name != who and (bot_id, who) not in rows.names:
+            rows.states[bot_id, name] = rows.states.pop((bot_id, who))
+            rows.names[bot_id, who] = name
+            plain.add(who)
+    for name in {names(who) for who in scope}:
+        state = erasure.renamed(rows.states[bot_id, name], names)
+        rows.states[bot_id, name] = batch.writes.states[bot_id, name] = state
+    return plain
+
+
+async def _delete(session: Session, bot_id: str, scope: Collection[str]) -> int:
+    return sum(
+        [
+            times(await session.execute(_DELETE.format(table=table), bot_id, sorted(scope)))
+            for table in ("messages", "blacklist", "import_rows")
+        ]
+    )
+
+
+async def _delete_reviews(session: Session, bot_id: str, scope: frozenset[str]) -> int:
+    found = await fetch(session, _REVIEWS, bot_id)
+    named = [row[0] for row in found if not scope.isdisjoint(from_json(row[1]))]
+    return times(await session.execute(_DELETE_REVIEWS, bot_id, sorted(named)))
+
+
+async def _empty_answers(session: Session, bot_id: str, scope: Collection[str]) -> int:
+    """Their keys stay: what was asked for under one must not be done again."""
+    named = erasure.named_in([who for who in scope if not is_digest(who)] or ["~"])
+    found = [
+        (bot_id, *row[:3])
+        async for row in rows_of(session, _ANSWERS, bot_id)
+        if not set(scope).isdisjoint(from_json(row[3])) or named.search(row[4])
+    ]
+    if found:
+        await session.execute(_EMPTY_ANSWERS, bot_id, *tables.arrays(found))
+    return len(found)
+
+
+async def naming(
+    session: Session, bot_id: str, scope: Collection[str], until: int
+) -> dict[tuple[str, str], list[str | bytes]]:
+    """Where the contact is named among the bodies that came until then: the keys, by table and
+    column. It reads them all, within a snapshot."""
+    plain = sorted(who for who in scope if not is_digest(who))
+    found: dict[tuple[str, str], list[str | bytes]] = {}
+    if not plain:
+        return found
+    named, asked = erasure.named_in(plain), [who.encode() for who in plain]
+    for table, key, time in BODIES:
+        sql = _NAMING.format(table=table, key=key, time=time)
+        async for row in rows_of(session, sql, bot_id, until, asked):
+            if named.search(row[1]):
+                found.setdefault((table, key), []).append(row[0])
+    return found
+
+
+async def clear(
+    session: Session, bot_id: str, place: tuple[str, str], keys: Sequence[str | bytes]
+) -> int:
+    """Deletes these bodies, a few hundred a commit. `place`: table and column of the keys."""
+    (table, key), gone = place, 0
+    for begin in range(0, len(keys), _AT_ONCE):
+        async with transaction(session):
+            sql = _CLEAR.format(table=table, key=key)
+            gone += times(await session.execute(sql, bot_id, keys[begin : begin + _AT_ONCE]))
+    return gone
+
+
+async def compact(session: Session) -> None:
+    """Rewrites every table that anybody's data was in; nobody else reads or writes it meanwhile."""
+    await session.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+    for table, done in sorted(TABLES.items()):
+        if done != "holds nobody's data":
+            await session.execute(f"VACUUM (FULL) {table}")

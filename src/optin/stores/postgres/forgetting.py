@@ -1,0 +1,104 @@
+"""`Store.forget`, `retain` and `compact` on PostgreSQL (R15, R16)."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Sequence
+
+from optin.domain.errors import NotFound
+from optin.domain.retention import Horizons
+from optin.ports.records import Erased, Erasing
+from optin.stores.batch import Rows
+from optin.stores.digests import Digests
+from optin.stores.postgres import erasing, retaining
+from optin.stores.postgres.commits import Commits
+from optin.stores.postgres.connection import Session, Sessions, snapshot
+from optin.stores.postgres.errors import SlotHeld, store_errors
+from optin.stores.postgres.ledgers import PostgresLedger
+
+
+class PostgresErasure(PostgresLedger):
+    """Forgets contacts and cuts ledgers."""
+
+    _url: str
+    _digests: Digests
+    _lanes: Sequence[Commits]
+
+    def _lane(self, bot_id: str) -> int:
+        """A bot is always on the same lane: its works stay in their order."""
+        return zlib.crc32(bot_id.encode()) % len(self._lanes)
+
+    async def forget(self, bot_id: str, identity: str, asked: Erasing) -> Erased:
+        """Bodies are cleared before, too: a repetition could no longer tell whom they name."""
+        if await self.bot(bot_id) is None:
+            raise NotFound("There is no such bot.")
+
+        async def known(session: Session) -> frozenset[str]:
+            return await erasing.scope_of(session, Rows(self._digests.of), bot_id, identity)
+
+        scope = await self._snapshot(known)
+        cleared = await self._clear(bot_id, scope, await self.now())
+        done = await self._lanes[self._lane(bot_id)].transact(
+            lambda under_way: erasing.forget(under_way, bot_id, identity, asked)
+        )
+        cleared += await self._clear(bot_id, done.scope, done.at)
+        return Erased(done.at, len(done.scope), done.entries, done.records + cleared)
+
+    async def _clear(self, bot_id: str, scope: frozenset[str], until: int) -> int:
+        """Over a connection of its own: it reads all bodies there are."""
+        aside, gone = Sessions(self._url, 1), 0
+
+        async def look(session: Session) -> dict[tuple[str, str], list[str | bytes]]:
+            async with snapshot(session, limit=None):
+                return await erasing.naming(session, bot_id, scope, until)
+
+        try:
+            with store_errors():
+                found = await aside.run(look, again=True)
+                for place, keys in found.items():
+                    clear = functools.partial(erasing.clear, bot_id=bot_id, place=place, keys=keys)
+                    gone += await aside.run(clear, again=True)
+        finally:
+            await aside.close()
+        return gone
+
+    async def retain(self, bot_id: str, until: Horizons) -> int | None:
+        """Cuts this process's own chains, and those of writers that are gone."""
+        held = [lane for lane in self._lanes if lane.writer.is_held]
+        for lane in held:
+            gone = await _cut(lane, bot_id, until)
+            if gone is not None:
+                return gone
+        own = {lane.writer.slot for lane in self._lanes}
+        for writer in await self.chain_writers(bot_id):
+            if writer not in own:
+                gone = await self._cut_for(writer, bot_id, until)
+                if gone is not None:
+                    return gone
+        return None
+
+    async def _cut_for(self, writer: int, bot_id: str, until: Horizons) -> int | None:
+        """In the place of a writer that is gone; one that is not cuts its chains itself."""
+        lane = Commits(self._url, self._seal, self._digests, self._clock, writer)
+        try:
+            return await _cut(lane, bot_id, until)
+        except SlotHeld:
+            return None
+        finally:
+            await lane.close()
+
+    async def compact(self) -> None:
+        aside = Sessions(self._url, 1)
+        try:
+            with store_errors():
+                await aside.run(erasing.compact)
+        finally:
+            await aside.close()
+
+
+async def _cut(lane: Commits, bot_id: str, until: Horizons) -> int | None:
+    try:
+        return await lane.transact(lambda under_way: retaining.cut(under_way, bot_id, until))
+    except retaining.NothingToCut:
+        return None

@@ -1,0 +1,234 @@
+"""Forgetting a contact on SQLite (R15). `TABLES` says for each table what is done with it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from optin.domain.events import Kind
+from optin.domain.identities import is_digest
+from optin.ports.records import Erasing
+from optin.stores import erasure
+from optin.stores.batch import Batch, Rows
+from optin.stores.ledger import Row
+from optin.stores.sqlite import batches
+from optin.stores.sqlite.connection import transaction
+from optin.stores.texts import from_json
+
+#: What becomes of a contact's data, by table. A test holds it against the schema.
+TABLES: Mapping[str, str] = {
+    "identities": "kept under digests",
+    "answers": "emptied",
+    "events": "personal fields emptied",
+    "contact_messages": "personal fields emptied",
+    "messages": "deleted",
+    "blacklist": "deleted",
+    "reviews": "deleted",
+    "callbacks": "deleted",
+    "webhooks": "deleted",
+    "import_rows": "deleted",
+    "import_bodies": "deleted when the import is over",
+    "imports": "holds nobody's data",
+    "bots": "holds nobody's data",
+    "commits": "holds nobody's data",
+    "meta": "holds nobody's data",
+    "templates": "holds nobody's data",
+    "tokens": "holds nobody's data",
+    "wordings": "holds nobody's data",
+}
+
+_OTHERS = """SELECT kind, others FROM events INDEXED BY events_by_identity
+ WHERE bot_id = ? AND identity = ? AND others <> ''"""
+_ENTRIES = """SELECT * FROM {0} INDEXED BY {0}_by_identity
+ WHERE bot_id = ? AND identity = ? AND emptied = x''"""
+#: Of somebody who was erased before, entries of older events may name others who were not.
+_NAMING_OTHERS = f"{_ENTRIES} AND kind <> 'erased' AND others <> ''"
+_EMPTY = """UPDATE {} SET identity = ?, evidence = ?, context = ?, others = ?, salt = ?,
+ emptied = ?, erased_by = ? WHERE bot_id = ? AND event_id = ?"""
+_EMPTY_ANSWER = """UPDATE answers SET status = 0, body = x'', identities = ''
+ WHERE bot_id = ? AND actor = ? AND route = ? AND key = ?"""
+_LEDGER = ("events", "contact_messages")
+#: Bodies in which the contact may be named: table, key, time.
+BODIES = (("callbacks", "callback_id", "created"), ("webhooks", "webhook_id", "received"))
+_NAMING = """SELECT {key}, body FROM {table} WHERE bot_id = ? AND {time} <= ?
+ AND EXISTS (SELECT 1 FROM json_each(?) WHERE instr({table}.body, CAST(value AS BLOB)) > 0)"""
+_CLEAR = "DELETE FROM {table} WHERE bot_id = ? AND {key} = ?"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What the deciding commit did. `scope`: the contact's identities as they were."""
+
+    at: int
+    scope: frozenset[str]
+    entries: int
+    records: int
+
+
+def forget(
+    connection: sqlite3.Connection, batch: Batch, bot_id: str, identity: str, erasing: Erasing
+) -> Forgotten:
+    """All that decides, within the transaction that is under way."""
+
+    def names(who: str) -> str:
+        return batch.rows.digest(bot_id, who)
+
+    scope = scope_of(connection, batch.rows, bot_id, identity)
+    gone = erasure.emptied(_entries(connection, bot_id, scope, names), names, erasing)
+    for rows in gone.values():
+        _empty(connection, rows)
+    _rename(connection, batch, bot_id, scope)
+    work = erasure.Erase(bot_id, erasure.claims(scope, names, gone, erasing))
+    at = batch.attempt(work)
+    if isinstance(at, Exception):
+        raise at
+    batches.save(connection, batch.writes)
+    records = sum(_delete(connection, bot_id, who) for who in scope)
+    records += _delete_reviews(connection, bot_id, scope)
+    records += _empty_answers(connection, bot_id, scope)
+    return Forgotten(at, scope, sum(map(len, gone.values())), records)
+
+
+def scope_of(
+    connection: sqlite3.Connection, rows: Rows, bot_id: str, identity: str
+) -> frozenset[str]:
+    """W, and whoever else the contact's linking entries name, step by step; adds their states."""
+    scope, waiting = frozenset[str](), frozenset({identity})
+    while waiting:
+        scope |= batches.load_states(connection, rows, bot_id, waiting)
+        waiting = frozenset(_named(connection, bot_id, scope)) - scope
+    return scope
+
+
+def _named(connection: sqlite3.Connection, bot_id: str, who: Iterable[str]) -> Iterable[str]:
+    for one in who:
+        for kind, others in connection.execute(_OTHERS, (bot_id, one)):
+            if kind != Kind.ERASED.value:
+                yield from from_json(others)
+
+
+def _entries(
+    connection: sqlite3.Connection, bot_id: str, scope: Collection[str], names: erasure.Names
+) -> Iterable[Row]:
+    for who in sorted(scope):
+        if not is_digest(who):
+            for table in _LEDGER:
+                yield from connection.execute(_ENTRIES.format(table), (bot_id, who)).fetchall()
+    for name in sorted({names(who) for who in scope}):
+        found = connection.execute(_NAMING_OTHERS.format("events"), (bot_id, name)).fetchall()
+        yield from (row for row in found if not all(map(is_digest, from_json(row[16]))))
+
+
+def _empty(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    for row in rows:
+        table = "contact_messages" if row[3] == Kind.MESSAGE.value else "events"
+        changed = (row[2], *row[14:17], *row[20:23], *row[:2])
+        connection.execute(_EMPTY.format(table), changed)
+
+
+def _rename(
+    connection: sqlite3.Connection, batch: Batch, bot_id: str, scope: Collection[str]
+) -> None:
+    """Puts the states under digests, links included."""
+    rows = batch.rows
+
+    def names(who: str) -> str:
+        return rows.digest(bot_id, who)
+
+    for who in scope:
+        name = names(who)
+        if name == who:
+            continue
+        if (bot_id, who) not in rows.names:
+            rows.states[bot_id, name] = rows.states.pop((bot_id, who))
+            rows.names[bot_id, who] = name
+            connection.execute(
+                "DELETE FROM identities WHERE bot_id = ? AND identity = ?", (bot_id, who)
+            )
+    for name in {names(who) for who in scope}:
+        state = erasure.renamed(rows.states[bot_id, name], names)
+        rows.states[bot_id, name] = batch.writes.states[bot_id, name] = state
+
+
+def _delete(connection: sqlite3.Connection, bot_id: str, who: str) -> int:
+    return sum(
+        connection.execute(
+            f"DELETE FROM {table} WHERE bot_id = ? AND identity = ?",  # noqa: S608 - ours
+            (bot_id, who),
+        ).rowcount
+        for table in ("messages", "blacklist", "import_rows")
+    )
+
+
+def _delete_reviews(connection: sqlite3.Connection, bot_id: str, scope: frozenset[str]) -> int:
+    asked = "SELECT review_id, identities FROM reviews WHERE bot_id = ?"
+    found = [
+        (bot_id, review_id)
+        for review_id, identities in connection.execute(asked, (bot_id,)).fetchall()
+        if not scope.isdisjoint(from_json(identities))
+    ]
+    connection.executemany("DELETE FROM reviews WHERE bot_id = ? AND review_id = ?", found)
+    return len(found)
+
+
+def _empty_answers(connection: sqlite3.Connection, bot_id: str, scope: Collection[str]) -> int:
+    """Their keys stay: what was asked for under one must not be done again."""
+    named = erasure.named_in([who for who in scope if not is_digest(who)] or ["~"])
+    asked = (
+        "SELECT actor, route, key, identities, body FROM answers WHERE bot_id = ? AND status > 0"
+    )
+    found = [
+        (bot_id, *key)
+        for *key, identities, body in connection.execute(asked, (bot_id,)).fetchall()
+        if not set(scope).isdisjoint(from_json(identities)) or named.search(body)
+    ]
+    connection.executemany(_EMPTY_ANSWER, found)
+    return len(found)
+
+
+def naming(
+    connection: sqlite3.Connection, bot_id: str, scope: Collection[str], until: int
+) -> list[tuple[str, str, str | bytes]]:
+    """Where the contact is named among the bodies that came until then: table, column, key.
+
+    It reads them all: give it a connection of its own.
+    """
+    plain = [who for who in scope if not is_digest(who)]
+    if not plain:
+        return []
+    named = erasure.named_in(plain)
+    asked = (bot_id, until, json.dumps(plain))
+    return [
+        (table, key, row[0])
+        for table, key, time in BODIES
+        for row in connection.execute(_NAMING.format(table=table, key=key, time=time), asked)
+        if named.search(bytes(row[1]))
+    ]
+
+
+def clear(
+    writer: sqlite3.Connection, bot_id: str, found: Sequence[tuple[str, str, str | bytes]]
+) -> int:
+    """Deletes these bodies, a few hundred a commit."""
+    for begin in range(0, len(found), _AT_ONCE):
+        with transaction(writer):
+            for table, key, value in found[begin : begin + _AT_ONCE]:
+                writer.execute(_CLEAR.format(table=table, key=key), (bot_id, value))
+    return len(found)
+
+
+def compact(writer: sqlite3.Connection) -> None:
+    """Page splits leave copies in free space that even `secure_delete` does not reach."""
+    writer.execute("VACUUM")
+    truncate_log(writer)
+
+
+def truncate_log(writer: sqlite3.Connection) -> None:
+    """The write-ahead log must not keep what was erased; if somebody reads just now, the next
+    checkpoint sees to it."""
+    with suppress(sqlite3.OperationalError):
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,0 +1,64 @@
+"""What leaves the SQLite store: forgotten contacts (R15), entries past their time (R16)."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from optin.domain.errors import NotFound
+from optin.domain.retention import Horizons
+from optin.ports.records import Erased, Erasing
+from optin.stores.batch import Batch, Rows
+from optin.stores.digests import Digests
+from optin.stores.sqlite import directory, erasing, retaining
+from optin.stores.sqlite.connection import snapshot, transaction
+from optin.stores.sqlite.operators import SQLiteDirectory
+from optin.stores.sqlite.threads import ConnectionThread
+
+
+class SQLiteErasure(SQLiteDirectory):
+    """Forgets contacts and cuts ledgers."""
+
+    _digests: Digests
+
+    async def forget(self, bot_id: str, identity: str, asked: Erasing) -> Erased:
+        """Bodies are cleared before, too: a repetition could no longer tell whom they name."""
+        if await self.bot(bot_id) is None:
+            raise NotFound("There is no such bot.")
+        aside = ConnectionThread(self._path, read_only=True)
+        try:
+            scope = await aside.run(lambda c: self._scope(c, bot_id, identity))
+            cleared = await self._clear(aside, bot_id, scope, self._clock())
+            done = await self._writer.run(lambda c: self._forget(c, bot_id, identity, asked))
+            cleared += await self._clear(aside, bot_id, done.scope, done.at)
+        finally:
+            await aside.close()
+        await self._writer.run(erasing.truncate_log)
+        return Erased(done.at, len(done.scope), done.entries, done.records + cleared)
+
+    async def retain(self, bot_id: str, until: Horizons) -> int | None:
+        return await self._writer.run(lambda c: self._cut(c, bot_id, until))
+
+    def _cut(self, connection: sqlite3.Connection, bot_id: str, until: Horizons) -> int | None:
+        with transaction(connection):
+            return retaining.cut(connection, Rows(self._digests.of), bot_id, until, self._clock())
+
+    async def compact(self) -> None:
+        await self._writer.run(erasing.compact)
+
+    def _scope(self, connection: sqlite3.Connection, bot_id: str, identity: str) -> frozenset[str]:
+        with snapshot(connection):
+            return erasing.scope_of(connection, Rows(self._digests.of), bot_id, identity)
+
+    async def _clear(
+        self, aside: ConnectionThread, bot_id: str, scope: frozenset[str], until: int
+    ) -> int:
+        found = await aside.run(lambda c: erasing.naming(c, bot_id, scope, until))
+        return await self._writer.run(lambda c: erasing.clear(c, bot_id, found)) if found else 0
+
+    def _forget(
+        self, connection: sqlite3.Connection, bot_id: str, identity: str, asked: Erasing
+    ) -> erasing.Forgotten:
+        with transaction(connection):
+            bots = {bot_id: directory.bot(connection, self._seal, bot_id)}
+            batch = Batch(self._clock(), Rows(self._digests.of, bots=bots))
+            return erasing.forget(connection, batch, bot_id, identity, asked)

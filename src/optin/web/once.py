@@ -1,0 +1,169 @@
+"""`Idempotency-Key` on the writes of the native API (SPEC 6).
+
+The same key and request get the same answer for seven days, another request `409`, and so does one
+that comes while the first is under way. What must not be done twice keeps its answer in its own
+commit (`ports/once.py`); what may be is done, and its answer kept afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope
+
+from optin.domain.errors import Conflict, InvalidInput
+from optin.ports.once import Answered, Keep, LookUp, Once
+from optin.ports.records import AnswerKey, StoredAnswer
+from optin.ports.store import Store
+from optin.web.answers import Answer
+from optin.web.streaming import Streamed
+
+_HEADER = b"idempotency-key"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WRITES = frozenset({"POST", "PUT", "DELETE"})
+#: Keys whose first arrival is remembered: those of calls that failed, mostly.
+_MOST_REMEMBERED = 10_000
+
+T = TypeVar("T")
+
+
+def key_in(scope: Scope, actor: str) -> AnswerKey | None:
+    """The key that a write brings. Raises `InvalidInput` for one that is none."""
+    given = [value for name, value in scope["headers"] if name == _HEADER]
+    if not given or scope["method"] not in _WRITES:
+        return None
+    text = given[0].decode("latin-1")
+    if len(given) > 1 or not _KEY.fullmatch(text):
+        raise InvalidInput(
+            "Idempotency-Key takes 1 to 255 printable ASCII characters without spaces.",
+            field="Idempotency-Key",
+        )
+    return AnswerKey(actor, f"{scope['method']} {scope['path']}", text)
+
+
+@dataclass(slots=True)
+class Keys:
+    """The keys of one process: those under way, and when those first came that have no answer."""
+
+    _under_way: set[tuple[str, ...]] = field(default_factory=set)
+    _first: OrderedDict[tuple[str, ...], int] = field(default_factory=OrderedDict)
+
+    @contextmanager
+    def turn(self, bot_id: str, key: AnswerKey) -> Iterator[None]:
+        """For the time of one call. Raises `Conflict` if another is under way."""
+        name = (bot_id, *key)
+        if name in self._under_way:
+            raise Conflict("A request with this Idempotency-Key is under way.")
+        self._under_way.add(name)
+        try:
+            yield
+        finally:
+            self._under_way.discard(name)
+
+    def first_seen(self, bot_id: str, key: AnswerKey, now: int) -> int | None:
+        """When the key came before, UTC µs; None if it comes for the first time, at `now`."""
+        name = (bot_id, *key)
+        before = self._first.get(name)
+        if before is None:
+            self._first[name] = now
+            if len(self._first) > _MOST_REMEMBERED:
+                self._first.popitem(last=False)
+        return before
+
+    def forget(self, bot_id: str, key: AnswerKey) -> None:
+        """It has its answer."""
+        self._first.pop((bot_id, *key), None)
+
+
+class Hashed:
+    """A caller's body on its way, and its digest: over the query and all that was read so far."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._hash = hashlib.sha256(scope.get("query_string", b"") + b"\n")
+        self._more = True
+
+    async def receive(self) -> Message:
+        """As ASGI's."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._hash.update(message.get("body", b""))
+            self._more = message.get("more_body", False)
+        return message
+
+    async def whole(self) -> bytes:
+        """The digest of the whole request, reading what is left of it."""
+        while self._more:
+            if (await self.receive())["type"] == "http.disconnect":
+                raise ClientDisconnect
+        return self.digest()
+
+    def digest(self) -> bytes:
+        """The digest of what was read."""
+        return self._hash.digest()
+
+
+@dataclass(slots=True)
+class Keyed:
+    """One call with a key. `first_seen`: when it came before, if that had no answer."""
+
+    key: AnswerKey
+    body: Hashed
+    first_seen: int | None = None
+    kept: bool = False
+
+    def once(self, render: Callable[[T], Answer]) -> Once[T]:
+        """For a work that keeps its own answer."""
+        self.kept = True
+
+        def told(result: T) -> tuple[int, bytes]:
+            answer = render(result)
+            return answer.status, answer.body
+
+        return Once(self.key, self.body.digest, told)
+
+
+async def answered_once(
+    store: Store,
+    keys: Keys,
+    bot_id: str,
+    keyed: Keyed,
+    act: Callable[[], Awaitable[Answer | Streamed]],
+) -> Answer | Streamed:
+    """The answer that the key has, or that of `act`, kept."""
+    key = keyed.key
+    with keys.turn(bot_id, key):
+        known = await store.commit(LookUp(bot_id, key))
+        if known is None:
+            keyed.first_seen = keys.first_seen(bot_id, key, await store.now())
+            try:
+                answer = await act()
+            except Answered as before:  # another process was faster
+                known = before.answer
+            else:
+                await _keep(store, bot_id, keyed, answer)
+                keys.forget(bot_id, key)
+                return answer
+        return _again(known, await keyed.body.whole())
+
+
+async def _keep(store: Store, bot_id: str, keyed: Keyed, answer: Answer | Streamed) -> None:
+    if keyed.kept or isinstance(answer, Streamed) or not 200 <= answer.status < 300:
+        return
+    kept = StoredAnswer(keyed.key, await keyed.body.whole(), answer.status, answer.body)
+    await store.commit(Keep(bot_id, kept))
+
+
+def _again(known: StoredAnswer, digest: bytes) -> Answer:
+    if known.digest != digest:
+        raise Conflict("This Idempotency-Key was used for another request.")
+    if not known.status:
+        raise Conflict("The answer under this Idempotency-Key was erased with its contact.")
+    return Answer(known.status, known.body)

@@ -1,0 +1,220 @@
+"""The schema on PostgreSQL: what it promises, how it is made, and whom it refuses."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from optin.domain.errors import MasterKeyMismatch, SchemaMismatch, StartupError
+from optin.stores import postgres
+from optin.stores.postgres import PostgresStore, erasing, tables
+from optin.stores.postgres.migrate import is_empty, migrate, newest_version
+from optin.stores.seal import Seal
+from tests.conftest import SEAL
+from tests.stores.postgres.server import PostgresServer, fresh_database, server
+
+SOURCE = Path(str(postgres.__file__)).parent
+
+#: Tables of the database as a whole: small, and everywhere the same.
+SHARED = {"meta", "bots", "tokens", "writers"}
+
+#: What looks at all bots, and why. Nothing else may.
+SPANNING = {
+    "backlog.py": {"_LENGTHS": "counts for those who look after the service"},
+    "directory.py": {
+        "_ALL_BOTS": "the directory",
+        "_BOTS": "the directory",
+        "_TOKEN": "a token says whose it is",
+        "add_token": "the directory",
+    },
+    "imports.py": {"_NEXT": "finds due work"},
+    "leasing.py": {
+        "_OLDEST": "finds due work",
+        "_BOTS": "finds due work",
+        "_RECEIVERS": "finds due work",
+        "_LIVING": "finds bots",
+        "_TAKE": "leases due work",
+    },
+    "ledger_pages.py": {"bots": "lists the bots"},
+    "queues.py": {"_STALE": "finds due work", "_LIVING": "finds bots"},
+}
+
+_STATEMENT = re.compile(r"\s*\(?(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+_USED = re.compile(r"\b(FROM|INTO|UPDATE|JOIN) +(?!unnest|LATERAL)([\w{}.]+)")
+_OF_ONE_BOT = re.compile(r"bot_id = \$1|SELECT \$1, u\.\*|VALUES \(\$1, \$2, \$3")
+
+_OF_BOTS = {each.name for each in tables.TABLES} | {"bots", "tokens", "{table}", "{self.name}"}
+
+
+async def fetched(url: str, sql: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(sql))
+    finally:
+        await connection.close()
+
+
+async def test_text_compares_byte_by_byte() -> None:
+    """Identities compare byte-wise whatever locale the server has: each column says so itself."""
+    async with fresh_database() as url:
+        found = await fetched(
+            url,
+            """SELECT c.relname, a.attname, l.collname FROM pg_attribute a
+             JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+             JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+             LEFT JOIN pg_collation l ON l.oid = a.attcollation
+             WHERE a.attnum > 0 AND a.atttypid = 'text'::regtype""",
+        )
+    assert len(found) > 50
+    assert [tuple(row) for row in found if row["collname"] != "C"] == []
+
+
+async def test_the_columns_are_those_of_the_statements() -> None:
+    """tables.py and the migrations say the same, in the same order."""
+    async with fresh_database() as url:
+        found = await fetched(
+            url,
+            """SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
+             JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+             JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+             WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""",
+        )
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, name, kind in found:
+        columns.setdefault(table, []).append((name, kind))
+    told = {each.name: [("bot_id", "text"), *each.types.items()] for each in tables.TABLES}
+    assert {name: columns[name] for name in told} == told
+    assert columns.keys() - told.keys() == SHARED
+    assert set(erasing.TABLES) == set(columns)
+
+
+async def test_every_key_begins_with_the_bot() -> None:
+    """What lets the database be sharded: no unique index without the bot id, no trigger, no
+    foreign key."""
+    async with fresh_database() as url:
+        keys = await fetched(
+            url,
+            """SELECT t.relname, a.attname FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+             JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public'
+             JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
+             WHERE i.indisunique""",
+        )
+        foreign = await fetched(url, "SELECT conname FROM pg_constraint WHERE contype = 'f'")
+        triggers = await fetched(url, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
+    assert {row["relname"] for row in keys} > {each.name for each in tables.TABLES}
+    assert [
+        row for row in keys if row["attname"] != "bot_id" and row["relname"] not in SHARED
+    ] == []
+    assert foreign == triggers == []
+
+
+def statements(file: Path) -> Iterator[tuple[str, str]]:
+    """(the name that it is bound to, or the function that it is in, and the text) of each."""
+    module = importlib.import_module(f"optin.stores.postgres.{file.stem}")
+    for name, value in vars(module).items():
+        if isinstance(value, str):
+            yield name, value
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant | ast.JoinedStr):
+                    yield node.name, ast.unparse(part).lstrip("f'\"")
+
+
+def spanning(file: Path) -> set[str]:
+    """Statements of the file that read or write a bot's table without saying of which bot."""
+    return {
+        name
+        for name, text in statements(file)
+        if _STATEMENT.match(text)
+        and _OF_BOTS & {table for _, table in _USED.findall(text)}
+        and not _OF_ONE_BOT.search(text)
+    }
+
+
+def test_no_statement_spans_bots() -> None:
+    """Every statement says of which bot it is, apart from those that find work or list the bots."""
+    files = sorted(file for file in SOURCE.glob("*.py") if file.name != "__init__.py")
+    found = {file.name: names for file in files if (names := spanning(file))}
+    assert found == {name: set(which) for name, which in SPANNING.items()}
+
+
+def test_a_statement_that_spans_bots_is_found(tmp_path: Path) -> None:
+    """The search finds what it is there to find."""
+    for sql, spans in [
+        ("SELECT 1 FROM events WHERE identity = $1", True),
+        ("DELETE FROM callbacks WHERE created < $1", True),
+        ("SELECT 1 FROM events WHERE bot_id = $1 AND kind = $2", False),
+        ("SELECT value FROM meta WHERE key = $1", False),
+    ]:
+        file = tmp_path / "errors.py"
+        file.write_text(f'def look():\n    return "{sql}"\n')
+        assert (spanning(file) == {"look"}) is spans
+
+
+async def test_migrating_twice_changes_nothing() -> None:
+    """A new database goes from 0 to the newest version, an up-to-date one stays; six at once
+    agree."""
+    async with server().fresh("template0") as url:
+        assert await is_empty(url)
+        done = await asyncio.gather(*(migrate(url) for _ in range(6)))
+        assert {after for _, after in done} == {newest_version()}
+        assert sorted(before for before, _ in done) == [0, *[newest_version()] * 5]
+        assert not await is_empty(url)
+
+
+async def test_an_unmigrated_or_newer_database_is_refused() -> None:
+    """Opening does not migrate by itself; a newer one is left alone."""
+    async with server().fresh("template0") as url:
+        with pytest.raises(SchemaMismatch, match="optin migrate"):
+            await PostgresStore.open(url, SEAL)
+        await migrate(url)
+        await fetched(url, "UPDATE meta SET value = '999' WHERE key = 'schema_version'")
+        for attempt in (PostgresStore.open(url, SEAL), migrate(url)):
+            with pytest.raises(SchemaMismatch, match="schema 999"):
+                await attempt
+
+
+async def test_another_programs_tables_are_left_alone() -> None:
+    """A table of the same name that is not ours stops the start."""
+    async with server().fresh("template0") as url:
+        await fetched(url, "CREATE TABLE meta (theirs int)")
+        with pytest.raises(StartupError, match="another program"):
+            await migrate(url)
+
+
+async def test_another_master_key_does_not_open() -> None:
+    """SPEC 8: told at the start, before anything is read."""
+    async with fresh_database() as url:
+        await (await PostgresStore.open(url, SEAL)).close()
+        with pytest.raises(MasterKeyMismatch):
+            await PostgresStore.open(url, Seal(b"k" * 32))
+
+
+async def test_a_server_that_does_not_fsync_is_refused() -> None:
+    """R13: what it acknowledges would be lost."""
+    careless = PostgresServer("fsync=off")
+    try:
+        with pytest.raises(StartupError, match="fsync = off"):
+            await migrate(careless.url())
+    finally:
+        careless.close()
+
+
+async def test_asynchronous_commits_are_switched_back() -> None:
+    """R13: whatever the database's default is, a commit is on disk before it is acknowledged."""
+    async with fresh_database() as url:
+        name = (await fetched(url, "SELECT current_database()"))[0][0]
+        await fetched(url, f"ALTER DATABASE {name} SET synchronous_commit = off")
+        store = await PostgresStore.open(url, SEAL)
+        try:
+            assert await store._fetch("SHOW synchronous_commit") == [("on",)]
+        finally:
+            await store.close()
