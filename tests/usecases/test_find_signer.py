@@ -69,10 +69,17 @@ async def test_an_unsigned_body_costs_little(content: bytes) -> None:
 
 
 async def test_numbers_named_by_the_thousand_cost_little() -> None:
-    """Who names all the numbers has a few of their secrets tried at once."""
-    content, tried = b"".join(named(f"PN{n}") for n in range(MANY)), Tried()
-    assert await Search()(Secrets.of(bots(), SETTING), content, "sha256=" + "0" * 64, tried) is None
-    assert tried.on_the_loop <= MIB
+    """Who names numbers of all the secrets has a few of them tried, not one for each number; all
+    else waits for its turn beside the loop."""
+    search = Search()
+    content, tried = b"".join(named(f"PN{n}", MIB // 8) for n in range(32)), Tried()
+    await search._beside.acquire()
+    unsigned = asyncio.create_task(search(Secrets.of(bots(), SETTING), content, "s", tried))
+    await asyncio.sleep(0.3)
+    assert 0 < tried.bytes <= 8 * len(content)
+    search._beside.release()
+    assert await unsigned is None
+    assert tried.on_the_loop == 0
 
 
 async def test_one_body_at_a_time_is_searched_beside_the_loop() -> None:
@@ -95,19 +102,23 @@ async def test_one_body_at_a_time_is_searched_beside_the_loop() -> None:
         return False
 
     unsigned = [asyncio.create_task(search(known, b"x" * MIB, "s", slow)) for _ in range(8)]
-    await asyncio.sleep(0.05)
-    content = named("PN7", 8 * MIB)
-    async with asyncio.timeout(5):
-        assert await search(known, content, sign("secret 7", content), slow) == "secret 7"
-    go.set()
+    try:
+        await asyncio.sleep(0.05)
+        content = named("PN7", 8 * MIB)
+        async with asyncio.timeout(5):
+            assert await search(known, content, sign("secret 7", content), slow) == "secret 7"
+    finally:
+        go.set()
     assert await asyncio.gather(*unsigned) == [None] * 8
     assert most == 1
 
 
 async def test_a_bots_only_secret_is_tried_whatever_the_size() -> None:
-    """At the address of one bot nothing is to be searched for."""
-    content, tried = b"x" * 8 * MIB, Tried()
+    """At the address of one bot nothing is to be searched for, so it waits for no other body."""
+    content, tried, search = b"x" * 8 * MIB, Tried(), Search()
     known = Secrets.of(bots(1), SETTING)
-    assert await Search()(known, content, sign("secret 0", content), tried) == "secret 0"
-    assert await Search()(Secrets.of([], SETTING), content, "s", tried) is None
+    await search._beside.acquire()
+    async with asyncio.timeout(5):
+        assert await search(known, content, sign("secret 0", content), tried) == "secret 0"
+        assert await search(Secrets.of([], SETTING), content, "s", tried) is None
     assert tried.on_the_loop == 0

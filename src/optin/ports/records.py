@@ -16,7 +16,10 @@ from optin.domain.template_texts import TemplateText
 
 
 class AnswerKey(NamedTuple):
-    """Whose answer to what: `Idempotency-Key` is scoped to token, route and key (SPEC 6)."""
+    """Whose answer to what: `Idempotency-Key` is scoped to token, route and key (SPEC 6).
+
+    `key`: a keyed digest of path and key, either of which may name a contact (R15).
+    """
 
     actor: str
     route: str
@@ -25,7 +28,7 @@ class AnswerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What was answered under an `Idempotency-Key`. `digest`: of what was asked for, SHA-256.
+    """What was answered under an `Idempotency-Key`. `digest`: of what was asked for, keyed.
 
     `identities`: whom it may speak of. `body`: b"" with status 0 once one of them was erased.
     """

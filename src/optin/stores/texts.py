@@ -15,16 +15,24 @@ V = TypeVar("V")
 
 
 def reader(read: Callable[P, V]) -> Callable[P, V]:
-    """Whatever is wrong with a stored row, it is an `InconsistentRecord` (R12)."""
+    """Whatever is wrong with a stored row, the last argument, it is an `InconsistentRecord` (R12)."""
 
     @functools.wraps(read)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> V:
         try:
+            _refuse_broken_text(args[-1])
             return read(*args, **kwargs)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             raise InconsistentRecord("A stored record is not readable.") from None
 
     return guarded
+
+
+def _refuse_broken_text(row: Any) -> None:
+    """Bytes that are no UTF-8 come as lone surrogates, which cannot be encoded again."""
+    for column in row:
+        if isinstance(column, str) and not column.isascii():
+            column.encode()
 
 
 def to_json(value: Any) -> str:
@@ -38,5 +46,5 @@ def from_json(text: str) -> Any:
         return {}
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         raise InconsistentRecord("A stored record is not readable.") from None

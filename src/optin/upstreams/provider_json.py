@@ -25,7 +25,11 @@ def read_json(body: bytes) -> Any:
     try:
         return _read(text)
     except RecursionError:
+        pass
+    try:
         return _read(_shallow(text))
+    except RecursionError:
+        raise ValueError("no room on the stack") from None
 
 
 def _read(text: str) -> Any:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.types import Send
 
+from optin.domain.errors import InconsistentRecord
+
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -31,5 +33,8 @@ EMPTY = Answer(200)
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:
-    """The value as JSON."""
-    return Answer(status, _ENCODER.encode(value))
+    """The value as JSON. Raises `InconsistentRecord` for a stored text that was no UTF-8 (R12)."""
+    try:
+        return Answer(status, _ENCODER.encode(value))
+    except UnicodeEncodeError:
+        raise InconsistentRecord("A stored record is not readable.") from None

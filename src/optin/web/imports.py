@@ -158,7 +158,7 @@ async def _undo(call: Call) -> Answer:
 
 #: Path below the bot -> what its methods do.
 METHODS: Mapping[str, Mapping[str, Method]] = {
-    "/imports": {"GET": Method("read", _list), "POST": Method("provision", _receive)},
+    "/imports": {"GET": Method("read", _list), "POST": Method("provision", _receive, 0)},
     "/imports/{import_id}": {"GET": Method("read", _get)},
     "/imports/{import_id}/rejected": {"GET": Method("read", _rejected)},
     "/imports/{import_id}/undo": {"POST": Method("provision", _undo)},

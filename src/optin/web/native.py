@@ -48,7 +48,7 @@ _ROOT = "/v1/bots/{bot_id}"
 def routes(services: Services) -> list[Route]:
     """The routes of this API but the checks', which go past the router: see `check_resource`."""
     table = {
-        "/consents": {"POST": Method("provision", _record)},
+        "/consents": {"POST": Method("provision", _record, _CONSENTS_SIZE)},
         "/contacts/{identity}": {
             "GET": Method("read", _contact),
             "DELETE": Method("admin", _erase),

@@ -8,6 +8,7 @@ commit (`ports/once.py`); what may be is done, and its answer kept afterwards.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,11 +19,12 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
-from optin.domain.errors import Conflict, InvalidInput
+from optin.domain.errors import Conflict, InvalidInput, TooLarge
 from optin.ports.once import Answered, Keep, LookUp, Once
 from optin.ports.records import AnswerKey, StoredAnswer
 from optin.ports.store import Store
 from optin.web.answers import Answer
+from optin.web.auth import bearer
 from optin.web.streaming import Streamed
 
 _HEADER = b"idempotency-key"
@@ -35,7 +37,11 @@ T = TypeVar("T")
 
 
 def key_in(scope: Scope, actor: str) -> AnswerKey | None:
-    """The key that a write brings. Raises `InvalidInput` for one that is none."""
+    """The key that a write brings. Raises `InvalidInput` for one that is none.
+
+    Path and key may name a contact. What is kept of them is a digest under the token, which is
+    stored nowhere: nobody can find the number by trying them all (R15).
+    """
     given = [value for name, value in scope["headers"] if name == _HEADER]
     if not given or scope["method"] not in _WRITES:
         return None
@@ -45,7 +51,9 @@ def key_in(scope: Scope, actor: str) -> AnswerKey | None:
             "Idempotency-Key takes 1 to 255 printable ASCII characters without spaces.",
             field="Idempotency-Key",
         )
-    return AnswerKey(actor, f"{scope['method']} {scope['path']}", text)
+    asked = f"{scope['method']} {scope['path']}\n{text}".encode("utf-8", "surrogatepass")
+    name = hmac.digest(bearer(scope["headers"]), asked, "sha256").hex()
+    return AnswerKey(actor, scope["method"], name)
 
 
 @dataclass(slots=True)
@@ -83,24 +91,34 @@ class Keys:
 
 
 class Hashed:
-    """A caller's body on its way, and its digest: over the query and all that was read so far."""
+    """A caller's body on its way, and its digest: over the query and all that was read so far.
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    The digest is keyed with the caller's token, since little is needed to guess a body (R15).
+    `most`: bytes of a body that is read only for its digest.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, most: int) -> None:
         self._receive = receive
-        self._hash = hashlib.sha256(scope.get("query_string", b"") + b"\n")
+        begun = scope.get("query_string", b"") + b"\n"
+        self._hash = hmac.new(bearer(scope["headers"]), begun, hashlib.sha256)
+        self._most, self._size = most, 0
         self._more = True
 
     async def receive(self) -> Message:
         """As ASGI's."""
         message = await self._receive()
         if message["type"] == "http.request":
-            self._hash.update(message.get("body", b""))
+            chunk = message.get("body", b"")
+            self._hash.update(chunk)
+            self._size += len(chunk)
             self._more = message.get("more_body", False)
         return message
 
     async def whole(self) -> bytes:
-        """The digest of the whole request, reading what is left of it."""
+        """The digest of the whole request, reading what is left of it. Raises `TooLarge`."""
         while self._more:
+            if self._size > self._most:
+                raise TooLarge(f"The body is larger than {self._most} bytes.")
             if (await self.receive())["type"] == "http.disconnect":
                 raise ClientDisconnect
         return self.digest()
@@ -157,8 +175,11 @@ async def answered_once(
 async def _keep(store: Store, bot_id: str, keyed: Keyed, answer: Answer | Streamed) -> None:
     if keyed.kept or isinstance(answer, Streamed) or not 200 <= answer.status < 300:
         return
-    kept = StoredAnswer(keyed.key, await keyed.body.whole(), answer.status, answer.body)
-    await store.commit(Keep(bot_id, kept))
+    try:
+        digest = await keyed.body.whole()
+    except TooLarge:  # it was no part of what was asked for, and that is done
+        return
+    await store.commit(Keep(bot_id, StoredAnswer(keyed.key, digest, answer.status, answer.body)))
 
 
 def _again(known: StoredAnswer, digest: bytes) -> Answer:

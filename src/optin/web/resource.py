@@ -85,10 +85,14 @@ Handler = Callable[[Call], Awaitable[Answer | Streamed]]
 
 
 class Method(NamedTuple):
-    """What one method of a path does, and the scope that a token needs for it."""
+    """What one method of a path does, and the scope that a token needs for it.
+
+    `most`: bytes of its body that are read under an `Idempotency-Key`; 0: as of a list.
+    """
 
     scope: str
     handler: Handler
+    most: int = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ class Resource:
             key = key_in(scope, token.token_id) if self.with_keys else None
             if key is None:
                 return await method.handler(Call(services, bot, token, scope, receive, params))
-            keyed = Keyed(key, Hashed(scope, receive))
+            most = method.most or services.imports.most
+            keyed = Keyed(key, Hashed(scope, receive, most))
             call = Call(services, bot, token, scope, keyed.body.receive, params, keyed)
             return await answered_once(
                 services.store, services.keys, bot_id, keyed, lambda: method.handler(call)

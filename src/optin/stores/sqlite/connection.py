@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,10 @@ from optin.domain.errors import StartupError, StoreUnavailable
 
 #: How long a statement waits for another process's lock before it gives up, in seconds.
 LOCK_TIMEOUT = 5.0
+
+#: A damaged text must not fail those that are read with it, nor be told by the driver's error: it
+#: comes with surrogates in it, and whoever reads the record refuses it (R12).
+_AS_TEXT = functools.partial(str, encoding="utf-8", errors="surrogateescape")
 
 #: How long a writer sleeps before it looks for the lock again, in seconds.
 _LOOK_AGAIN = 0.001
@@ -36,6 +41,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
+        connection.text_factory = _AS_TEXT
         _use_wal(connection)
         for pragma in _PRAGMAS:
             connection.execute(pragma)

@@ -13,7 +13,6 @@ from optin.domain.ids import time_ordered_id, ulid
 from optin.ports.stats import Contacts, Day, Stats
 from optin.stores.sqlite.connection import snapshot
 from optin.stores.sqlite.operators import SQLiteDirectory
-from optin.stores.sqlite.threads import ConnectionThread
 
 _STANDINGS = """
 WITH given AS (
@@ -57,12 +56,7 @@ class SQLiteCounts(SQLiteDirectory):
     """`ports/stats.py` on one file."""
 
     async def stats(self, bot_id: str, since: int, policy: Policy) -> Stats:
-        aside = ConnectionThread(self._path, read_only=True)
-        try:
-            now = self._clock()
-            return await aside.run(lambda c: _stats(c, bot_id, since, policy, now))
-        finally:
-            await aside.close()
+        return await self._aside.run(lambda c: _stats(c, bot_id, since, policy, self._clock()))
 
 
 def _stats(

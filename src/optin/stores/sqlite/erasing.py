@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,7 +14,6 @@ from optin.stores import erasure
 from optin.stores.batch import Batch, Rows
 from optin.stores.ledger import Row
 from optin.stores.sqlite import batches
-from optin.stores.sqlite.connection import transaction
 from optin.stores.texts import from_json
 
 #: What becomes of a contact's data, by table. A test holds it against the schema.
@@ -48,15 +46,7 @@ _ENTRIES = """SELECT * FROM {0} INDEXED BY {0}_by_identity
 _NAMING_OTHERS = f"{_ENTRIES} AND kind <> 'erased' AND others <> ''"
 _EMPTY = """UPDATE {} SET identity = ?, evidence = ?, context = ?, others = ?, salt = ?,
  emptied = ?, erased_by = ? WHERE bot_id = ? AND event_id = ?"""
-_EMPTY_ANSWER = """UPDATE answers SET status = 0, body = x'', identities = ''
- WHERE bot_id = ? AND actor = ? AND route = ? AND key = ?"""
 _LEDGER = ("events", "contact_messages")
-#: Bodies in which the contact may be named: table, key, time.
-BODIES = (("callbacks", "callback_id", "created"), ("webhooks", "webhook_id", "received"))
-_NAMING = """SELECT {key}, body FROM {table} WHERE bot_id = ? AND {time} <= ?
- AND EXISTS (SELECT 1 FROM json_each(?) WHERE instr({table}.body, CAST(value AS BLOB)) > 0)"""
-_CLEAR = "DELETE FROM {table} WHERE bot_id = ? AND {key} = ?"
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +78,6 @@ def forget(
         raise at
     batches.save(connection, batch.writes)
     records = sum(_delete(connection, bot_id, who) for who in scope)
-    records += _delete_reviews(connection, bot_id, scope)
-    records += _empty_answers(connection, bot_id, scope)
     return Forgotten(at, scope, sum(map(len, gone.values())), records)
 
 
@@ -157,68 +145,12 @@ def _rename(
 def _delete(connection: sqlite3.Connection, bot_id: str, who: str) -> int:
     return sum(
         connection.execute(
-            f"DELETE FROM {table} WHERE bot_id = ? AND identity = ?",  # noqa: S608 - ours
+            # The second condition is that of an index, which is not used without it.
+            f"DELETE FROM {table} WHERE bot_id = ? AND identity = ? AND identity <> ''",  # noqa: S608
             (bot_id, who),
         ).rowcount
         for table in ("messages", "blacklist", "import_rows")
     )
-
-
-def _delete_reviews(connection: sqlite3.Connection, bot_id: str, scope: frozenset[str]) -> int:
-    asked = "SELECT review_id, identities FROM reviews WHERE bot_id = ?"
-    found = [
-        (bot_id, review_id)
-        for review_id, identities in connection.execute(asked, (bot_id,)).fetchall()
-        if not scope.isdisjoint(from_json(identities))
-    ]
-    connection.executemany("DELETE FROM reviews WHERE bot_id = ? AND review_id = ?", found)
-    return len(found)
-
-
-def _empty_answers(connection: sqlite3.Connection, bot_id: str, scope: Collection[str]) -> int:
-    """Their keys stay: what was asked for under one must not be done again."""
-    named = erasure.named_in([who for who in scope if not is_digest(who)] or ["~"])
-    asked = (
-        "SELECT actor, route, key, identities, body FROM answers WHERE bot_id = ? AND status > 0"
-    )
-    found = [
-        (bot_id, *key)
-        for *key, identities, body in connection.execute(asked, (bot_id,)).fetchall()
-        if not set(scope).isdisjoint(from_json(identities)) or named.search(body)
-    ]
-    connection.executemany(_EMPTY_ANSWER, found)
-    return len(found)
-
-
-def naming(
-    connection: sqlite3.Connection, bot_id: str, scope: Collection[str], until: int
-) -> list[tuple[str, str, str | bytes]]:
-    """Where the contact is named among the bodies that came until then: table, column, key.
-
-    It reads them all: give it a connection of its own.
-    """
-    plain = [who for who in scope if not is_digest(who)]
-    if not plain:
-        return []
-    named = erasure.named_in(plain)
-    asked = (bot_id, until, json.dumps(plain))
-    return [
-        (table, key, row[0])
-        for table, key, time in BODIES
-        for row in connection.execute(_NAMING.format(table=table, key=key, time=time), asked)
-        if named.search(bytes(row[1]))
-    ]
-
-
-def clear(
-    writer: sqlite3.Connection, bot_id: str, found: Sequence[tuple[str, str, str | bytes]]
-) -> int:
-    """Deletes these bodies, a few hundred a commit."""
-    for begin in range(0, len(found), _AT_ONCE):
-        with transaction(writer):
-            for table, key, value in found[begin : begin + _AT_ONCE]:
-                writer.execute(_CLEAR.format(table=table, key=key), (bot_id, value))
-    return len(found)
 
 
 def compact(writer: sqlite3.Connection) -> None:

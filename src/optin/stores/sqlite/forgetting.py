@@ -9,10 +9,9 @@ from optin.domain.retention import Horizons
 from optin.ports.records import Erased, Erasing
 from optin.stores.batch import Batch, Rows
 from optin.stores.digests import Digests
-from optin.stores.sqlite import directory, erasing, retaining
+from optin.stores.sqlite import clearing, directory, erasing, retaining
 from optin.stores.sqlite.connection import snapshot, transaction
 from optin.stores.sqlite.operators import SQLiteDirectory
-from optin.stores.sqlite.threads import ConnectionThread
 
 
 class SQLiteErasure(SQLiteDirectory):
@@ -22,16 +21,12 @@ class SQLiteErasure(SQLiteDirectory):
 
     async def forget(self, bot_id: str, identity: str, asked: Erasing) -> Erased:
         """Bodies are cleared before, too: a repetition could no longer tell whom they name."""
-        if await self.bot(bot_id) is None:
-            raise NotFound("There is no such bot.")
-        aside = ConnectionThread(self._path, read_only=True)
-        try:
-            scope = await aside.run(lambda c: self._scope(c, bot_id, identity))
-            cleared = await self._clear(aside, bot_id, scope, self._clock())
-            done = await self._writer.run(lambda c: self._forget(c, bot_id, identity, asked))
-            cleared += await self._clear(aside, bot_id, done.scope, done.at)
-        finally:
-            await aside.close()
+        if not await self._fetch("SELECT 1 FROM bots WHERE bot_id = ?", bot_id):
+            raise NotFound("There never was such a bot.")
+        scope = await self._aside.run(lambda c: self._scope(c, bot_id, identity))
+        cleared = await self._clear(bot_id, scope, self._clock())
+        done = await self._writer.run(lambda c: self._forget(c, bot_id, identity, asked))
+        cleared += await self._clear(bot_id, done.scope, done.at)
         await self._writer.run(erasing.truncate_log)
         return Erased(done.at, len(done.scope), done.entries, done.records + cleared)
 
@@ -49,11 +44,9 @@ class SQLiteErasure(SQLiteDirectory):
         with snapshot(connection):
             return erasing.scope_of(connection, Rows(self._digests.of), bot_id, identity)
 
-    async def _clear(
-        self, aside: ConnectionThread, bot_id: str, scope: frozenset[str], until: int
-    ) -> int:
-        found = await aside.run(lambda c: erasing.naming(c, bot_id, scope, until))
-        return await self._writer.run(lambda c: erasing.clear(c, bot_id, found)) if found else 0
+    async def _clear(self, bot_id: str, scope: frozenset[str], until: int) -> int:
+        found = await self._aside.run(lambda c: clearing.naming(c, bot_id, scope, until))
+        return await self._writer.run(lambda c: clearing.clear(c, bot_id, found)) if found else 0
 
     def _forget(
         self, connection: sqlite3.Connection, bot_id: str, identity: str, asked: Erasing

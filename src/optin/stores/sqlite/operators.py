@@ -11,7 +11,7 @@ from optin.domain.bots import Bot, Token
 from optin.stores.seal import Seal
 from optin.stores.sqlite import directory
 from optin.stores.sqlite.connection import snapshot, transaction
-from optin.stores.sqlite.threads import Checkpointer, ConnectionThread
+from optin.stores.sqlite.threads import Aside, Checkpointer, ConnectionThread
 
 T = TypeVar("T")
 
@@ -19,7 +19,8 @@ T = TypeVar("T")
 class SQLiteDirectory:
     """`ports/store.py`'s Directory on one file, with a thread that writes and one that reads.
 
-    What may read for long (ledgers, histories) has another: no check waits behind it.
+    What may read for long (ledgers, histories) has another: no check waits behind it. What reads
+    all there is (counts, erasures) has one `_aside`.
     """
 
     def __init__(self, path: Path, seal: Seal, clock: Callable[[], int]) -> None:
@@ -31,6 +32,7 @@ class SQLiteDirectory:
         self._writer = ConnectionThread(path, ran=self._checkpointer.committed)
         self._reader = ConnectionThread(path, read_only=True)
         self._long_reader = ConnectionThread(path, read_only=True)
+        self._aside = Aside(path)
 
     async def bot(self, bot_id: str) -> Bot | None:
         copy = self._copy

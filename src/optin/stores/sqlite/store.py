@@ -99,6 +99,7 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
         await self._writer.close()
         await self._reader.close()
         await self._long_reader.close()
+        await self._aside.close()
         await asyncio.to_thread(self._checkpointer.close)
 
     # Commits

@@ -79,6 +79,32 @@ class ConnectionThread:
             self._connection.close()
 
 
+class Aside:
+    """One connection for what reads for long and is rare; opened when it is first asked for.
+
+    There is only one however many ask, so that they cost no more memory together than one does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread: ConnectionThread | None = None
+        self._closed = False
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `ConnectionThread.run`."""
+        if self._closed:
+            raise StoreUnavailable("The store is closed.")
+        if self._thread is None:
+            self._thread = ConnectionThread(self._path, read_only=True)
+        return await self._thread.run(work)
+
+    async def close(self) -> None:
+        """Ends after what was begun."""
+        self._closed = True
+        if self._thread is not None:
+            await self._thread.close()
+
+
 def _tell(answer: asyncio.Future[Any], done: Any, failed: BaseException | None) -> None:
     if answer.done():
         return  # whoever waited was cancelled
