@@ -38,3 +38,11 @@ def test_an_unknown_bot_and_a_wrong_number_are_told(folder: Path) -> None:
     """Clear errors: a number that is none is wrong usage, a bot that is none a failure."""
     assert optin(folder, "forget", "--bot", "shop", "--yes", "12").code == 2
     assert optin(folder, "forget", "--bot", "nobody", "--yes", NUMBER).code == 1
+
+
+def test_a_contact_of_a_removed_bot_is_forgotten(tmp_path: Path) -> None:
+    """R15: its tokens are dead, so this command is the way to leave its ledger."""
+    succeeded(tmp_path, "bot", "add", "gone")
+    succeeded(tmp_path, "bot", "remove", "gone", "--yes")
+    done = succeeded(tmp_path, "forget", "--bot", "gone", "--yes", NUMBER, "--json").json
+    assert done["identities"] == 1

@@ -28,6 +28,7 @@ TABLE: list[tuple[Any, ...]] = [
     (Kind.OPT_OUT, Origin.LIVE, None, 1, LIVE),
     (Kind.OPT_IN, Origin.REPEATED, NOW - 9, 1, NOW - 9),
     (Kind.MARKETING_RESUME, Origin.REPEATED, NOW - 9, 1, NOW - 9),
+    (Kind.MESSAGE, Origin.REPEATED, NOW - 9, 1, NOW - 9),
     (Kind.OPT_OUT, Origin.REPEATED, NOW - 9, 1, LIVE),
     (Kind.OPT_IN, D, NOW - 9, 1, NOW - 9),
     (Kind.OPT_OUT, D, NOW - 9, 1, NOW - 9),

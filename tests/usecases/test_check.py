@@ -216,3 +216,14 @@ async def test_a_past_that_was_erased_is_unknown(ledger: Ledger) -> None:
     assert await reason(ledger, at=done.at) == "opted_out"
     rows = await Check(ledger.store).at(BOT, [FRIEND], at=NOW - DAY)
     assert rows[0].allowed
+
+
+async def test_an_erasure_empties_what_was_known_before_it(ledger: Ledger) -> None:
+    """R16: what the ledger said at an earlier moment is gone too, whatever day it is asked for."""
+    await ledger.record(item("opt_in", NOW - 9 * DAY))
+    done = await ledger.store.forget(BOT, WHO, Erasing(b"e" * 16, "test"))
+    ledger.now = NOW + DAY
+    assert await reason(ledger, known_at=done.at - 1) == "unknown"
+    assert await reason(ledger, at=NOW - DAY, known_at=done.at - 1) == "unknown"
+    assert await reason(ledger, at=NOW - DAY, known_at=NOW + HOUR) == "unknown"
+    assert await reason(ledger, known_at=done.at) == "opted_out"

@@ -117,3 +117,24 @@ async def test_the_ledger_is_cut_as_the_settings_say(store: SQLiteStore, clock: 
         for bot_id in (BOT, "other")
     ]
     assert kept == [[Kind.OPT_IN, Kind.OPT_OUT], [Kind.OPT_IN, Kind.OPT_IN, Kind.OPT_OUT]]
+
+
+async def test_removed_bots_are_visited(store: SQLiteStore, clock: Clock) -> None:
+    """R16: what was kept goes after its time with a removed bot, too, by its own settings."""
+    secret = {"keep_webhooks_days": "30", "keep_events_days": "60", "meta.access_token": "EAAG"}
+    await store.put_settings(BOT, secret)
+    await fill(store)
+    for kind in (Kind.OPT_IN, Kind.OPT_IN, Kind.OPT_OUT):
+        await consent(store, kind, ADA)
+        clock.now += 1
+    await store.remove_bot(BOT)
+    [removed] = await store.removed_bots()
+    assert dict(removed.settings) == {"keep_webhooks_days": "30", "keep_events_days": "60"}
+    clock.now += 29 * DAY
+    await Housekeep(store)()
+    assert await left(store) == {"waiting", "webhook"}
+    clock.now += 40 * DAY
+    await Housekeep(store)()
+    assert await left(store) == {"waiting"}
+    kept = (await store.histories(BOT, [ADA])).events[ADA]
+    assert [event.claim.kind for event in kept] == [Kind.OPT_IN, Kind.OPT_OUT]

@@ -15,6 +15,7 @@ from optin.domain.events import SECOND, Kind
 from optin.domain.handing_over import foretold_id
 from optin.domain.messages import MessageState
 from optin.domain.outbox import Stage
+from optin.ports.store import Erasing
 from optin.ports.upstream import Unknown
 from optin.stores.sqlite import SQLiteStore
 from optin.upstreams.meta_webhook import parse, valid_signature
@@ -158,6 +159,16 @@ async def test_an_early_stop_of_nobody_named_is_recorded(store: SQLiteStore, clo
     await relaying.close()
     assert (await clocks(store, ADA)).provider_marketing_stop > 0
     assert (await again(store, handled.record)).state is MessageState.FAILED
+
+
+async def test_an_early_stop_outlives_its_message(store: SQLiteStore, clock: Clock) -> None:
+    """R8: so it is when an erasure took the message's record meanwhile."""
+    relaying, _ = await unsettled(store)
+    await comes(store, report(clock, "failed", error=STOPPED), recipient_id=...)
+    await store.forget(BOT, ADA, Erasing(b"e" * 16, "test"))
+    assert (await clocks(store, ADA)).provider_marketing_stop <= 0
+    await relaying.close()
+    assert (await clocks(store, ADA)).provider_marketing_stop > 0
 
 
 async def test_reports_of_other_programs_leave_nothing(store: SQLiteStore, clock: Clock) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from optin.domain.errors import Conflict
 from optin.domain.events import Event, Kind
-from optin.ports.store import Histories
+from optin.ports.store import Erasing, Histories
 from optin.stores.sqlite import SQLiteStore
 from optin.usecases.review import Reviews
 from tests.usecases.hearing import HIDDEN, NOW, SETTINGS, body, hear, kinds, reviews, text
@@ -186,3 +186,13 @@ async def test_a_conflict_decided_as_nothing_lets_marketing_go_on(store: SQLiteS
     assert await is_marketing_stopped(store)
     await decide(store, "nothing")
     assert not any([await is_marketing_stopped(store, who) for who in (ADA, HIDDEN, "SE.999")])
+
+
+async def test_a_late_stop_counts_after_an_erasure_too(store: SQLiteStore) -> None:
+    """R10, R15: an erasure empties what a resume says, and still it is no word of the contact's."""
+    await store.put_settings(BOT, {"review_stop": "yes"})
+    await unclear(store, at=NOW - 600)
+    await decide(store, "nothing")
+    await store.forget(BOT, ADA, Erasing(b"e" * 16, "test"))
+    await hear(store, body(messages=[text("stop promotions", "wamid.R", NOW - 900)]))
+    assert await is_marketing_stopped(store)

@@ -11,6 +11,7 @@ import pytest
 from optin.domain.errors import StoreUnavailable
 from optin.domain.events import DAY, Kind
 from optin.usecases.housekeep import Housekeep
+from optin.web import once
 from tests.web.doors import ANNA, BERTIL, BOT, Doors, doors_on
 from tests.web.test_native import CONSENTS, assert_problem, item
 
@@ -146,3 +147,63 @@ async def test_what_may_be_done_twice_keeps_its_answer_too(doors: Doors) -> None
     assert (first.status_code, first.content) == (again.status_code, again.content)
     other = await doors.call("PUT", path, {"category": "utility"}, headers=key)
     assert_problem(other, 409, "conflict")
+
+
+async def test_a_list_with_nothing_good_keeps_its_answer_too(doors: Doors) -> None:
+    """SPEC 6: its key is used up: another request under it is no repetition."""
+    body = {"items": [item("opt_in", "12")]}
+    first = await post(doors, "k1", CONSENTS, body)
+    assert (first.status_code, first.json()["results"][0]["status"]) == (200, "rejected")
+    assert (await post(doors, "k1", CONSENTS, body)).content == first.content
+    other = await post(doors, "k1", CONSENTS, {"items": [item("opt_in")]})
+    assert_problem(other, 409, "conflict")
+    assert not await doors.events(ANNA)
+
+
+async def fail(
+    doors: Doors, patch: pytest.MonkeyPatch, key: str, path: str, body: Any, **more: Any
+) -> None:
+    """A call that ends in `503`, of which nobody knows whether it was done."""
+
+    async def down(work: Any) -> Any:
+        if work.reads.identities:
+            raise StoreUnavailable("the disk is full")
+        return await commit(work)
+
+    commit = doors.store.commit
+    with patch.context() as now:
+        now.setattr(doors.store, "commit", down)
+        assert (await post(doors, key, path, body, **more)).status_code == 503
+
+
+async def test_a_message_that_failed_first_opens_no_session_later(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3: repeated under its key it counts from when it came, so an opt-out since then holds."""
+    body = {"items": [item("message")]}
+    await fail(doors, monkeypatch, "k1", CONSENTS, body)
+    await doors.call("POST", CONSENTS, {"items": [item("opt_out")]})
+    assert (await post(doors, "k1", CONSENTS, body)).status_code == 200
+    assert not await doors.allowed(ANNA)
+
+
+@pytest.mark.parametrize("bad", [{"items": []}, None])
+async def test_others_and_mistakes_push_no_first_arrival_out(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch, bad: Any
+) -> None:
+    """R3: room is each bot's own, and what was refused takes none."""
+    monkeypatch.setattr(once, "_MOST_REMEMBERED", 3)
+    body = {"items": [item("opt_in")]}
+    await fail(doors, monkeypatch, "k1", CONSENTS, body)
+    await doors.call("POST", CONSENTS, {"items": [item("opt_out")]})
+    if bad is None:
+        token = await doors.add_bot("other")
+        for n in range(5):
+            path = "/v1/bots/other/consents"
+            await fail(doors, monkeypatch, f"o{n}", path, body, token=token)
+    else:
+        for n in range(5):
+            assert (await post(doors, f"o{n}", CONSENTS, bad)).status_code == 400
+        assert (await post(doors, "k1", CONSENTS, bad)).status_code == 400
+    assert (await post(doors, "k1", CONSENTS, body)).status_code == 200
+    assert not await doors.allowed(ANNA)

@@ -72,6 +72,11 @@ class Bot:
         return tuple(filter(None, self.value(key).split(",")))
 
 
+def kept_settings(bot: Bot) -> dict[str, str]:
+    """What stays of a bot's settings when it is removed: how long its data is kept (R16)."""
+    return {key: value for key, value in bot.settings.items() if key.startswith("keep_")}
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A bearer token as it is stored (H4): its SHA-256 (32 bytes), never itself.

@@ -15,6 +15,9 @@ from optin.domain.events import Event, Kind
 
 Events = Mapping[str, Sequence[Event]]
 
+#: The source of every resume that a decision about a review item is, whoever took it.
+RESUME_SOURCE = "review"
+
 
 def asked_by(event: Event) -> str:
     """The id of the review item that set this stop until it is decided; "" for any other event."""
@@ -25,8 +28,11 @@ def asked_by(event: Event) -> str:
 
 
 def is_resume(event: Event) -> bool:
-    """Whether it is what ended a provisional stop."""
-    return event.claim.kind is Kind.MARKETING_RESUME and "review" in event.claim.context
+    """Whether it is what ended a provisional stop. Its source says so even after an erasure, which
+    empties the context (R15)."""
+    claim = event.claim
+    told = "review" in claim.context or claim.source == RESUME_SOURCE
+    return claim.kind is Kind.MARKETING_RESUME and told
 
 
 def questions(events: Events) -> frozenset[str]:

@@ -13,8 +13,16 @@ from optin.domain import consent
 from optin.domain.consent import NEVER, Clocks
 from optin.domain.events import DAY, LINKING, Event, Kind
 
-#: Kept for good, whatever their age: an opt-out, who is one person, an erasure.
-_FOR_GOOD = LINKING | {Kind.OPT_OUT, Kind.OPT_OUT_KEYWORD, Kind.ERASED}
+#: Kept for good, whatever their age: an opt-out, who is one person, an erasure, and a marketing
+#: stop. The clock shows the newest stop alone, and that may be a review item's, which is lifted
+#: only if the contact gave none (R8).
+_FOR_GOOD = LINKING | {
+    Kind.OPT_OUT,
+    Kind.OPT_OUT_KEYWORD,
+    Kind.MARKETING_STOP,
+    Kind.PROVIDER_MARKETING_STOP,
+    Kind.ERASED,
+}
 
 
 @dataclass(frozen=True, slots=True)

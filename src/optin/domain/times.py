@@ -8,7 +8,8 @@ from optin.domain.events import SECOND, STOPS, Claim, Kind, Origin
 #: How far ahead of the database's clock a date may lie, µs: clocks of honest callers differ.
 TOLERANCE = 300 * SECOND
 
-_LIFTS = frozenset({Kind.OPT_IN, Kind.MARKETING_RESUME})
+#: What lifts something; a contact's message opens a session (R5).
+_LIFTS = frozenset({Kind.OPT_IN, Kind.MARKETING_RESUME, Kind.MESSAGE})
 
 
 def live_time(now: int, newest: int) -> int:
@@ -23,7 +24,8 @@ def effective_time(claim: Claim, now: int, live: int) -> int | None:
     """The instant from which `claim`, recorded at `now`, counts; None for "without effect".
 
     `live` is the live time of the claim's identity in the same commit. Raises `FutureDated` for a
-    dated opt-in, resume or message more than five minutes ahead.
+    dated opt-in, resume or message more than five minutes ahead. A repeated message counts from
+    when it first came, as an opt-in does: it too would lift an opt-out that came in between.
     """
     if claim.origin is Origin.LIVE or claim.at is None:
         return _unreadable(claim, live)

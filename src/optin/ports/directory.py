@@ -24,6 +24,9 @@ class Directory(Protocol):
     async def bots(self) -> list[Bot]:
         """All bots, by id."""
 
+    async def removed_bots(self) -> list[Bot]:
+        """The bots that were removed, by id, with the settings that say how long data is kept."""
+
     async def tokens(self, bot_id: str) -> list[Token]:
         """A bot's tokens, oldest first, revoked ones included."""
 

@@ -160,7 +160,7 @@ class Store(Directory, Imports, Ledger, Counts, Protocol):
         lose their personal fields; every other record that tells of them is deleted (R15). Not
         one commit: the first does all that decides, the others clear away bodies that name the
         contact; after a failure in between it is to be repeated, which is harmless. Raises
-        `NotFound` for an unknown bot.
+        `NotFound` for an unknown bot; those of a removed one can be forgotten.
         """
 
     async def retain(self, bot_id: str, until: Horizons) -> int | None:

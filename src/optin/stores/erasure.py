@@ -21,6 +21,17 @@ from optin.stores.ledger import Row
 
 Names = Callable[[str], str]
 
+#: Where a number or word can begin: the letters and digits of an escape, in JSON or a URL, are none
+#: of it, unless what is escaped is a digit.
+_BEGIN = "|".join(
+    (
+        r"(?<![0-9A-Za-z])",
+        r"(?<=\\[bfnrt])",
+        r"(?<=\\u[0-9A-Fa-f]{4})(?<!\\u003[0-9])",
+        r"(?<=%[0-9A-Fa-f]{2})(?<!%3[0-9])",
+    )
+)
+
 
 def renamed(state: State, names: Names) -> State:
     """The state with digests in place of the identities that its links name."""
@@ -86,7 +97,7 @@ def _spelled(identity: str, names: Names) -> tuple[str, ...]:
 def named_in(identities: Collection[str]) -> re.Pattern[bytes]:
     """Finds any of the identities in a body, but not within a longer number or word."""
     told = "|".join(re.escape(who) for who in sorted(identities, key=len, reverse=True))
-    return re.compile(rf"(?<![0-9A-Za-z])(?:00)?(?:{told})(?![0-9A-Za-z])".encode())
+    return re.compile(rf"(?:{_BEGIN})(?:00)?(?:{told})(?![0-9A-Za-z])".encode())
 
 
 @dataclass(frozen=True, slots=True)

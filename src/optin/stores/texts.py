@@ -15,7 +15,8 @@ V = TypeVar("V")
 
 
 def reader(read: Callable[P, V]) -> Callable[P, V]:
-    """Whatever is wrong with a stored row, the last argument, it is an `InconsistentRecord` (R12)."""
+    """Whatever is wrong with a stored row (the last argument), it is an `InconsistentRecord`
+    (R12)."""
 
     @functools.wraps(read)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> V:

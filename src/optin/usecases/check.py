@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from optin.domain import links
 from optin.domain.bots import Bot
-from optin.domain.consent import Clocks
+from optin.domain.consent import NEVER, Clocks
 from optin.domain.decision import Basis, decide, gate
 from optin.domain.errors import InvalidIdentity, InvalidInput, NotFound
 from optin.domain.events import Event
@@ -131,7 +131,9 @@ class _Moment:
         change of number counts from its own time on, as all else does."""
         then = links.folded(event for event in events if self._counts(event))
         known = links.folded(event for event in events if self._is_known(event)).links
-        return State(then.clocks, known._replace(cutoff=then.links.cutoff))
+        # An erasure empties what was known before it, so it counts whenever it was recorded (R16).
+        erased = max((links.moved(event).erased for event in events), default=NEVER)
+        return State(then.clocks, known._replace(cutoff=then.links.cutoff, erased=erased))
 
     def _counts(self, event: Event) -> bool:
         in_effect = event.effective is not None and event.effective <= self.at

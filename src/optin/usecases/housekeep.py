@@ -23,7 +23,7 @@ _BETWEEN_CUTS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Housekeep:
-    """Prunes each bot; any number of processes may do so at once."""
+    """Prunes each bot, removed ones included; any number of processes may do so at once."""
 
     store: Store
 
@@ -34,7 +34,7 @@ class Housekeep:
         still has to look at, stay for the default time.
         """
         now, gone = await self.store.now(), 0
-        for bot in await self.store.bots():
+        for bot in (*await self.store.bots(), *await self.store.removed_bots()):
             days = int(bot.value("keep_webhooks_days")) or _DEFAULT_DAYS
             gone += await self.store.prune(bot.bot_id, now - days * DAY, now - CALLBACK_LIFE)
             gone += await self.store.prune_imports(bot.bot_id, now - IMPORT_LIFE)

@@ -105,7 +105,7 @@ class RecordConsent:
             else:
                 results.append(ItemResult(_identity_in(value), Status.RECORDED))
                 claims.append((place, self._claim(item, caller, first_seen)))
-        if not claims:
+        if not claims and once is None:
             return results
 
         def finish(outcomes: Sequence[ItemResult]) -> list[ItemResult]:

@@ -11,7 +11,7 @@ from optin.domain.consent import our_marketing_stopped
 from optin.domain.errors import Conflict, InvalidInput, NotFound
 from optin.domain.events import Claim, Kind, Origin
 from optin.domain.ids import derived_id
-from optin.domain.provisional import Events, questions, resume_time
+from optin.domain.provisional import RESUME_SOURCE, Events, questions, resume_time
 from optin.domain.times import live_time
 from optin.ports.store import Reads, Review, Store, Transaction
 
@@ -69,7 +69,7 @@ class Reviews:
         *,
         actor: str,
         note: str = "",
-        source: str = "review",
+        source: str = RESUME_SOURCE,
     ) -> Review:
         """Decides an open item, once, and records what follows from that, live.
 
@@ -211,7 +211,7 @@ class _Decide:
             kind=kind,
             origin=Origin.LIVE if at is None else Origin.REPEATED,
             at=at,
-            source=self.source,
+            source=RESUME_SOURCE if kind is Kind.MARKETING_RESUME else self.source,
             actor=self.actor,
             from_contact=kind is Kind.OPT_OUT,
             evidence={name: value for name, value in told.items() if value},

@@ -33,6 +33,8 @@ _PAGE = 2_000
 #: Erasures that are remembered as checked, those met last.
 _MOST_REMEMBERED = 10_000
 _AFTER_ALL_PLACES = 2**63 - 1
+#: Behind every name that begins alike.
+_LAST = "\U0010ffff"
 #: Times that a bot is read when its ledger is cut meanwhile.
 _TRIES = 3
 
@@ -146,7 +148,33 @@ class Verify:
             report.identities += len(page)
             self.progress(report.bot_id, report.entries, report.identities)
             after = page[-1].identity
-        report.add(*(each for name, each in unlike.items() if name not in back))
+        for name, each in unlike.items():
+            if name not in back and (still := await self._again(each, cut=cut)):
+                report.add(still)
+
+    async def _again(self, found: Finding, *, cut: bool) -> Finding | None:
+        """What is wrong with a digest's state that had no identity: read again, with whom it says
+        that it belongs to, for they may have come back behind the page that would name them."""
+        for _ in range(_TRIES):
+            one = await self._state(found.bot_id, found.subject)
+            if one is None:
+                return found
+            still = _state_finding(found.bot_id, one, cut=cut)
+            who = one.stored.links.plain if one.stored else ""
+            if still is None or not who:
+                return still
+            owner = await self._state(found.bot_id, who)
+            if owner and owner.name == found.subject:
+                return _state_finding(found.bot_id, owner, cut=cut)
+            # else they have gone once more, or it is not true
+        return found
+
+    async def _state(self, bot_id: str, identity: str) -> StoredState | None:
+        """That of one identity. What stands right before its name is no other's."""
+        last = ord(identity[-1])
+        before = chr(last - 1) + _LAST if identity.isascii() and last else ""
+        page = await self.ledger.stored_states(bot_id, identity[:-1] + before, 1)
+        return page[0] if page and page[0].identity == identity else None
 
     async def _signed(self, report: Report, head: Head, first: Commit | None) -> None:
         if first is not None and head.seq < first.seq - 1:

@@ -43,7 +43,7 @@ def _cursor_in(text: str | None) -> Cursor:
     try:
         told = json.loads(base64.urlsafe_b64decode(text.encode("ascii")))
         return {int(writer): _reached(place) for writer, place in told.items()}
-    except (ValueError, TypeError, AttributeError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise InvalidInput("Field [after] is no cursor of this feed.", field="after") from None
 
 

@@ -19,7 +19,16 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
-from optin.domain.errors import Conflict, InvalidInput, TooLarge
+from optin.domain.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+)
 from optin.ports.once import Answered, Keep, LookUp, Once
 from optin.ports.records import AnswerKey, StoredAnswer
 from optin.ports.store import Store
@@ -30,8 +39,11 @@ from optin.web.streaming import Streamed
 _HEADER = b"idempotency-key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
-#: Keys whose first arrival is remembered: those of calls that failed, mostly.
+#: Keys of one bot whose first arrival is remembered: those of calls that failed, mostly.
 _MOST_REMEMBERED = 10_000
+
+#: What a call ends with that did nothing.
+_REFUSED = (InvalidInput, Unauthorized, Forbidden, NotFound, Conflict, Gone, TooManyRequests)
 
 T = TypeVar("T")
 
@@ -61,7 +73,7 @@ class Keys:
     """The keys of one process: those under way, and when those first came that have no answer."""
 
     _under_way: set[tuple[str, ...]] = field(default_factory=set)
-    _first: OrderedDict[tuple[str, ...], int] = field(default_factory=OrderedDict)
+    _first: dict[str, OrderedDict[AnswerKey, int]] = field(default_factory=dict)
 
     @contextmanager
     def turn(self, bot_id: str, key: AnswerKey) -> Iterator[None]:
@@ -77,17 +89,21 @@ class Keys:
 
     def first_seen(self, bot_id: str, key: AnswerKey, now: int) -> int | None:
         """When the key came before, UTC µs; None if it comes for the first time, at `now`."""
-        name = (bot_id, *key)
-        before = self._first.get(name)
+        first = self._first.setdefault(bot_id, OrderedDict())
+        before = first.get(key)
         if before is None:
-            self._first[name] = now
-            if len(self._first) > _MOST_REMEMBERED:
-                self._first.popitem(last=False)
+            first[key] = now
+            if len(first) > _MOST_REMEMBERED:
+                first.popitem(last=False)
         return before
 
     def forget(self, bot_id: str, key: AnswerKey) -> None:
-        """It has its answer."""
-        self._first.pop((bot_id, *key), None)
+        """It has its answer, or nothing was done."""
+        first = self._first.get(bot_id)
+        if first is not None:
+            first.pop(key, None)
+            if not first:
+                del self._first[bot_id]
 
 
 class Hashed:
@@ -165,6 +181,11 @@ async def answered_once(
                 answer = await act()
             except Answered as before:  # another process was faster
                 known = before.answer
+                keys.forget(bot_id, key)
+            except _REFUSED:
+                if keyed.first_seen is None:  # else it may have been done before
+                    keys.forget(bot_id, key)
+                raise
             else:
                 await _keep(store, bot_id, keyed, answer)
                 keys.forget(bot_id, key)

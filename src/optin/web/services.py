@@ -10,6 +10,7 @@ from optin.ports.backlog import Backlog
 from optin.ports.store import Store
 from optin.usecases.blacklist import Blacklist
 from optin.usecases.check import Check
+from optin.usecases.count import Counted
 from optin.usecases.erase import Erase
 from optin.usecases.import_list import ReceiveImport
 from optin.usecases.manage_templates import ManageTemplates
@@ -31,7 +32,7 @@ class Services:
 
     `region`: the one served, "" for all (H4). `trusted_proxies`: `client_address.networks` of the
     setting. `waiting`: the calls under way in this process. `breakers`: those that hold messages
-    up in this process.
+    up in this process. `counted`: the counts it made a moment ago.
     """
 
     store: Store
@@ -52,5 +53,6 @@ class Services:
     trusted_proxies: Networks = ()
     waiting: Waiting = field(default_factory=Waiting)
     keys: Keys = field(default_factory=Keys)
+    counted: Counted = field(default_factory=Counted)
     breakers: Callable[[], Mapping[str, Breaker]] = dict
     backlog: Backlog | None = None

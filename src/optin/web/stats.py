@@ -20,7 +20,8 @@ _DAYS, _MOST_DAYS = 30, 366
 async def _stats(call: Call) -> Answer:
     """What stands now, and a row for each of the last `days` days (UTC) with anything."""
     days = _number(call.query("days"))
-    return json_answer(stats_json(await Count(call.services.store).stats(call.bot_id, days)))
+    count = Count(call.services.store, call.services.counted)
+    return json_answer(stats_json(await count.stats(call.bot_id, days)))
 
 
 #: Path below the bot -> what its methods do.

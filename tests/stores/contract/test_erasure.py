@@ -14,7 +14,10 @@ from optin.domain.errors import NotFound
 from optin.domain.events import SECOND, Claim, Event, Kind, Origin
 from optin.domain.ids import derived_id
 from optin.domain.links import UNKNOWN, State
+from optin.ports.imports import ImportRow
 from optin.ports.ledger import Before
+from optin.ports.once import Keep, LookUp
+from optin.ports.records import AnswerKey, StoredAnswer
 from optin.ports.store import Callback, Erasing, RawWebhook, Reads, Review, Store, Transaction
 from tests.stores.contract.conftest import Clock
 from tests.stores.works import BOT, OTHER_BOT, WHO, Do, claim, record
@@ -243,3 +246,50 @@ async def test_an_older_link_names_nobody_who_was_erased(store: Store) -> None:
     await store.commit(record(claim(Kind.OPT_IN, BSUID)))
     await store.commit(record(claim(Kind.OPT_OUT, WHO)))
     assert not await opted_in(store, BSUID)
+
+
+async def test_contacts_of_a_removed_bot_can_be_forgotten(store: Store) -> None:
+    """R15: the ledger of a bot that is gone stays, and so does the right to leave it."""
+    await store.commit(record(claim(Kind.OPT_IN, evidence={"name": "Anna"})))
+    await store.remove_bot(BOT)
+    done = await store.forget(BOT, WHO, erasing())
+    assert done.entries == 1
+    told = (await store.histories(BOT, [WHO])).events[WHO]
+    assert [event.claim.kind for event in told] == [Kind.OPT_IN, Kind.ERASED]
+    assert "Anna" not in repr(told)
+
+
+async def test_answers_that_name_the_contact_are_emptied(store: Store) -> None:
+    """R15: by whom they are about, or by what they say; others' stay, and so does every key."""
+    neighbour, answers = "9" + WHO, {}
+    for name, body, who in (
+        ("about", b"{}", ("46700000001", WHO)),
+        ("says", f'{{"to":"+{WHO}"}}'.encode(), ()),
+        ("other", f'{{"to":"+{neighbour}"}}'.encode(), (neighbour,)),
+    ):
+        key = AnswerKey("t1", "POST", name)
+        await store.commit(Keep(BOT, StoredAnswer(key, b"d", 200, body, identities=who)))
+        answers[name] = LookUp(BOT, key)
+    done = await store.forget(BOT, WHO, erasing())
+    left = {name: await store.commit(asked) for name, asked in answers.items()}
+    assert {name: kept.status for name, kept in left.items() if kept} == {
+        "about": 0,
+        "says": 0,
+        "other": 200,
+    }
+    assert done.records == 2
+
+
+async def test_rows_that_an_import_kept_are_searched(store: Store) -> None:
+    """R15: a row that was rejected tells nobody whose it is, but its bytes do."""
+
+    def keep(tx: Transaction) -> None:
+        rows = (f"+{WHO} Anna;;opt_in", f"+9{WHO};Bo;perhaps", f"{WHO};Anna;perhaps")
+        for number, row in enumerate(rows):
+            tx.put_import_row(
+                ImportRow("I1", number, number + 2, "rejected", "invalid", "", "", row.encode())
+            )
+
+    await store.commit(Do(keep))
+    assert (await store.forget(BOT, WHO, erasing())).records == 2
+    assert [row.number for row in await store.import_rows(BOT, "I1", -1, 9)] == [1]

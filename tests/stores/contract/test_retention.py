@@ -84,3 +84,13 @@ async def test_no_state_is_another_afterwards(store: Store, clock: Clock, seed: 
         folded = links.folded(histories[who])
         known = after[who].links._replace(plain="")  # no event says where it is kept
         assert (folded.clocks, folded.links) == (after[who].clocks, known)
+
+
+async def test_every_marketing_stop_stays(store: Store, clock: Clock) -> None:
+    """R16: the clock may show a later stop that is no word of the contact's; theirs stays."""
+    kinds_told = (Kind.MARKETING_STOP, Kind.PROVIDER_MARKETING_STOP) * 2
+    for kind in kinds_told:
+        await store.commit(record(claim(kind)))
+        clock.now += DAY
+    assert await cut_all(store, Horizons(events=clock.now)) == 0
+    assert await kinds(store) == list(kinds_told)

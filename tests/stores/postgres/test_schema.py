@@ -30,6 +30,7 @@ SPANNING = {
     "backlog.py": {"_LENGTHS": "counts for those who look after the service"},
     "directory.py": {
         "_ALL_BOTS": "the directory",
+        "_REMOVED_BOTS": "the directory",
         "_BOTS": "the directory",
         "_TOKEN": "a token says whose it is",
         "add_token": "the directory",

@@ -102,9 +102,7 @@ async def test_what_comes_while_it_looks_is_cleared_too(
 async def test_an_answer_that_cannot_be_read_goes(store: SQLiteStore) -> None:
     """R12, R15: nobody can tell whom it does not name, and nobody's erasure fails for it."""
     await answered(store, "broken", b"{}", WHO)
-    await store._writer.run(
-        lambda c: c.execute("UPDATE answers SET identities = ?", (f'["{WHO}',))
-    )
+    await store._writer.run(lambda c: c.execute("UPDATE answers SET identities = ?", (f'["{WHO}',)))
     await store.forget(BOT, WHO, erasing())
     assert await speaking(store) == []
 

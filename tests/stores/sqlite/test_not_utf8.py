@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,13 +12,11 @@ from optin.domain.bots import Bot
 from optin.domain.errors import InconsistentRecord
 from optin.domain.events import Kind
 from optin.domain.verifying import Fault
-from optin.ports.store import Callback, Transaction
 from optin.stores.sqlite import SQLiteStore
 from optin.stores.sqlite.migrate import migrate
-from optin.usecases.read_changes import ReadChanges
 from optin.usecases.verify import Verify
 from tests.conftest import SEAL, first_token
-from tests.stores.works import BOT, WHO, Do, claim, record
+from tests.stores.works import BOT, WHO, claim, record
 
 OTHER = "46700000001"
 
@@ -52,12 +49,14 @@ async def test_a_state_fails_who_needs_it_alone(store: SQLiteStore, column: str)
     assert isinstance(first, InconsistentRecord)
     assert not isinstance(second, BaseException)
     works = (store.commit(record(claim(Kind.OPT_OUT, who))) for who in (WHO, OTHER))
-    first, second = await asyncio.gather(*works, return_exceptions=True)
-    assert isinstance(first, InconsistentRecord)
-    assert not isinstance(second, BaseException)
+    refused, done = await asyncio.gather(*works, return_exceptions=True)
+    assert isinstance(refused, InconsistentRecord)
+    assert not isinstance(done, BaseException)
 
 
-@pytest.mark.parametrize("column", ["evidence", "context", "others", "source", "actor", "categories"])
+@pytest.mark.parametrize(
+    "column", ["evidence", "context", "others", "source", "actor", "categories"]
+)
 async def test_an_entry_is_found_and_its_history_refused(store: SQLiteStore, column: str) -> None:
     """R12, R14: verify goes on to the end and says that the entry was changed."""
     await broken(store, "events", column)

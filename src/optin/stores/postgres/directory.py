@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optin.domain.bots import SECRETS, Bot, Token
+from optin.domain.bots import SECRETS, Bot, Token, kept_settings
 from optin.domain.errors import Conflict, NotFound
 from optin.stores import rows
 from optin.stores.postgres.connection import CLOCK, Session, fetch
@@ -39,6 +39,7 @@ _TOKEN = f"""SELECT {_VERSION}, t.digest, t.bot_id, t.token_id, t.scopes, t.crea
  FROM (SELECT 1) AS one LEFT JOIN tokens t ON t.digest = $1"""
 _BOTS = """SELECT bot_id, settings FROM bots WHERE removed IS NULL AND bot_id = ANY($1)"""
 _ALL_BOTS = "SELECT bot_id, settings FROM bots WHERE removed IS NULL ORDER BY bot_id"
+_REMOVED_BOTS = "SELECT bot_id, settings FROM bots WHERE removed IS NOT NULL ORDER BY bot_id"
 _TOKENS = f"""SELECT {_TOKEN_COLUMNS} FROM tokens WHERE bot_id = $1
  ORDER BY created, token_id"""
 
@@ -122,6 +123,12 @@ async def all_bots(session: Session, seal: Seal) -> list[Bot]:
     return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
 
 
+async def removed_bots(session: Session) -> list[Bot]:
+    """Those that were removed, by id, with what is left of their settings."""
+    found = await fetch(session, _REMOVED_BOTS)
+    return [Bot(bot_id, from_json(settings)) for bot_id, settings in found]
+
+
 async def tokens(session: Session, bot_id: str) -> list[Token]:
     """The bot's tokens, oldest first."""
     return list(map(rows.token, await fetch(session, _TOKENS, bot_id)))
@@ -157,10 +164,10 @@ async def put_settings(
 
 
 async def remove_bot(session: Session, seal: Seal, bot_id: str, now: int) -> None:
-    """Ends the bot and its tokens. Its secrets go, its ledger stays."""
-    await _existing(session, seal, bot_id)
+    """Ends the bot and its tokens. Its secrets go, its ledger stays for as long as it was to."""
+    settings = to_json(kept_settings(await _existing(session, seal, bot_id)))
     await session.execute(
-        "UPDATE bots SET removed = $2, settings = '' WHERE bot_id = $1", bot_id, now
+        "UPDATE bots SET removed = $2, settings = $3 WHERE bot_id = $1", bot_id, now, settings
     )
     await session.execute(
         "UPDATE tokens SET revoked = $2 WHERE bot_id = $1 AND revoked IS NULL", bot_id, now

@@ -6,9 +6,10 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from optin.domain.bots import Bot
 from optin.domain.events import Kind
 from optin.domain.identities import is_digest
 from optin.ports.records import Erasing
@@ -17,8 +18,8 @@ from optin.stores.batch import Batch, Rows
 from optin.stores.ledger import Head
 from optin.stores.postgres import tables
 from optin.stores.postgres.commits import UnderWay
-from optin.stores.postgres.connection import Row, Session, fetch, transaction
-from optin.stores.postgres.ledger_pages import LEDGER, rows_of
+from optin.stores.postgres.connection import Row, Session, fetch
+from optin.stores.postgres.ledger_pages import LEDGER
 from optin.stores.postgres.loading import lock_states, look_up_states
 from optin.stores.postgres.queues import times
 from optin.stores.postgres.saving import as_read, save
@@ -63,20 +64,6 @@ _EMPTY = """UPDATE {table} SET identity = t.identity, evidence = t.evidence, con
  WHERE {table}.bot_id = $1 AND {table}.event_id = t.event_id"""
 _UNNAME = "DELETE FROM identities WHERE bot_id = $1 AND identity = ANY($2)"
 _DELETE = "DELETE FROM {table} WHERE bot_id = $1 AND identity = ANY($2)"
-_REVIEWS = "SELECT review_id, identities FROM reviews WHERE bot_id = $1"
-_DELETE_REVIEWS = "DELETE FROM reviews WHERE bot_id = $1 AND review_id = ANY($2)"
-_ANSWERS = """SELECT actor, route, key, identities, body FROM answers
- WHERE bot_id = $1 AND status > 0"""
-_EMPTY_ANSWERS = """UPDATE answers SET status = 0, body = '', identities = ''
- FROM unnest($2::text[], $3::text[], $4::text[]) AS t (actor, route, key)
- WHERE bot_id = $1 AND answers.actor = t.actor AND answers.route = t.route
- AND answers.key = t.key"""
-#: Bodies in which the contact may be named: table, key, time.
-BODIES = (("callbacks", "callback_id", "created"), ("webhooks", "webhook_id", "received"))
-_NAMING = """SELECT {key}, body FROM {table} WHERE bot_id = $1 AND {time} <= $2
- AND EXISTS (SELECT 1 FROM unnest($3::bytea[]) AS named (who) WHERE position(who IN body) > 0)"""
-_CLEAR = "DELETE FROM {table} WHERE bot_id = $1 AND {key} = ANY($2)"
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +90,8 @@ async def forget(
     gone = erasure.emptied(found, names, erasing)
     await _empty(session, bot_id, [row for its_rows in gone.values() for row in its_rows])
     now = await under_way.now()
-    loaded.bots = await under_way.bots({bot_id})
+    # Of a bot that was removed the ledger stays, and its contacts can still be forgotten.
+    loaded.bots = {bot_id: (await under_way.bots({bot_id}))[bot_id] or Bot(bot_id)}
     batch = Batch(now, loaded)
     plain = _rename(batch, bot_id, scope)
     await session.execute(_UNNAME, bot_id, sorted(plain))
@@ -112,8 +100,6 @@ async def forget(
         raise at
     heads = await save(session, under_way.writer, as_read(loaded), batch.writes, set())
     records = await _delete(session, bot_id, scope)
-    records += await _delete_reviews(session, bot_id, scope)
-    records += await _empty_answers(session, bot_id, scope)
     return Forgotten(at, scope, sum(map(len, gone.values())), records), heads
 
 
@@ -183,55 +169,6 @@ async def _delete(session: Session, bot_id: str, scope: Collection[str]) -> int:
             for table in ("messages", "blacklist", "import_rows")
         ]
     )
-
-
-async def _delete_reviews(session: Session, bot_id: str, scope: frozenset[str]) -> int:
-    found = await fetch(session, _REVIEWS, bot_id)
-    named = [row[0] for row in found if not scope.isdisjoint(from_json(row[1]))]
-    return times(await session.execute(_DELETE_REVIEWS, bot_id, sorted(named)))
-
-
-async def _empty_answers(session: Session, bot_id: str, scope: Collection[str]) -> int:
-    """Their keys stay: what was asked for under one must not be done again."""
-    named = erasure.named_in([who for who in scope if not is_digest(who)] or ["~"])
-    found = [
-        (bot_id, *row[:3])
-        async for row in rows_of(session, _ANSWERS, bot_id)
-        if not set(scope).isdisjoint(from_json(row[3])) or named.search(row[4])
-    ]
-    if found:
-        await session.execute(_EMPTY_ANSWERS, bot_id, *tables.arrays(found))
-    return len(found)
-
-
-async def naming(
-    session: Session, bot_id: str, scope: Collection[str], until: int
-) -> dict[tuple[str, str], list[str | bytes]]:
-    """Where the contact is named among the bodies that came until then: the keys, by table and
-    column. It reads them all, within a snapshot."""
-    plain = sorted(who for who in scope if not is_digest(who))
-    found: dict[tuple[str, str], list[str | bytes]] = {}
-    if not plain:
-        return found
-    named, asked = erasure.named_in(plain), [who.encode() for who in plain]
-    for table, key, time in BODIES:
-        sql = _NAMING.format(table=table, key=key, time=time)
-        async for row in rows_of(session, sql, bot_id, until, asked):
-            if named.search(row[1]):
-                found.setdefault((table, key), []).append(row[0])
-    return found
-
-
-async def clear(
-    session: Session, bot_id: str, place: tuple[str, str], keys: Sequence[str | bytes]
-) -> int:
-    """Deletes these bodies, a few hundred a commit. `place`: table and column of the keys."""
-    (table, key), gone = place, 0
-    for begin in range(0, len(keys), _AT_ONCE):
-        async with transaction(session):
-            sql = _CLEAR.format(table=table, key=key)
-            gone += times(await session.execute(sql, bot_id, keys[begin : begin + _AT_ONCE]))
-    return gone
 
 
 async def compact(session: Session) -> None:

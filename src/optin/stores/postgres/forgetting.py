@@ -11,11 +11,13 @@ from optin.domain.retention import Horizons
 from optin.ports.records import Erased, Erasing
 from optin.stores.batch import Rows
 from optin.stores.digests import Digests
-from optin.stores.postgres import erasing, retaining
+from optin.stores.postgres import clearing, erasing, retaining
 from optin.stores.postgres.commits import Commits
-from optin.stores.postgres.connection import Session, Sessions, snapshot
+from optin.stores.postgres.connection import Row, Session, Sessions, snapshot
 from optin.stores.postgres.errors import SlotHeld, store_errors
 from optin.stores.postgres.ledgers import PostgresLedger
+
+_WAS_THERE = "SELECT 1 FROM bots WHERE bot_id = $1"
 
 
 class PostgresErasure(PostgresLedger):
@@ -31,8 +33,8 @@ class PostgresErasure(PostgresLedger):
 
     async def forget(self, bot_id: str, identity: str, asked: Erasing) -> Erased:
         """Bodies are cleared before, too: a repetition could no longer tell whom they name."""
-        if await self.bot(bot_id) is None:
-            raise NotFound("There is no such bot.")
+        if not await self._read(lambda s: s.fetchval(_WAS_THERE, bot_id)):
+            raise NotFound("There never was such a bot.")
 
         async def known(session: Session) -> frozenset[str]:
             return await erasing.scope_of(session, Rows(self._digests.of), bot_id, identity)
@@ -49,15 +51,15 @@ class PostgresErasure(PostgresLedger):
         """Over a connection of its own: it reads all bodies there are."""
         aside, gone = Sessions(self._url, 1), 0
 
-        async def look(session: Session) -> dict[tuple[str, str], list[str | bytes]]:
+        async def look(session: Session) -> dict[str, list[Row]]:
             async with snapshot(session, limit=None):
-                return await erasing.naming(session, bot_id, scope, until)
+                return await clearing.naming(session, bot_id, scope, until)
 
         try:
             with store_errors():
                 found = await aside.run(look, again=True)
-                for place, keys in found.items():
-                    clear = functools.partial(erasing.clear, bot_id=bot_id, place=place, keys=keys)
+                for table, keys in found.items():
+                    clear = functools.partial(clearing.clear, bot_id=bot_id, table=table, keys=keys)
                     gone += await aside.run(clear, again=True)
         finally:
             await aside.close()

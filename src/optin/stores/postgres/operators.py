@@ -57,6 +57,9 @@ class PostgresDirectory:
     async def bots(self) -> list[Bot]:
         return await self._read(lambda s: directory.all_bots(s, self._seal))
 
+    async def removed_bots(self) -> list[Bot]:
+        return await self._read(directory.removed_bots)
+
     async def tokens(self, bot_id: str) -> list[Token]:
         return await self._read(lambda s: directory.tokens(s, bot_id))
 

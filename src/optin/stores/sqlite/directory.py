@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from optin.domain.bots import SECRETS, Bot, Token
+from optin.domain.bots import SECRETS, Bot, Token, kept_settings
 from optin.domain.errors import Conflict, InconsistentRecord, MasterKeyMismatch, NotFound
 from optin.stores import rows
 from optin.stores.digests import META_KEY, Digests, new_wrapped_key, unwrapped
@@ -93,6 +93,14 @@ def bots(connection: sqlite3.Connection, seal: Seal) -> list[Bot]:
     return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
 
 
+def removed_bots(connection: sqlite3.Connection) -> list[Bot]:
+    """Those that were removed, by id, with what is left of their settings."""
+    found = connection.execute(
+        "SELECT bot_id, settings FROM bots WHERE removed IS NOT NULL ORDER BY bot_id"
+    ).fetchall()
+    return [Bot(bot_id, from_json(settings)) for bot_id, settings in found]
+
+
 def token(connection: sqlite3.Connection, digest: bytes) -> Token | None:
     """The token; one of a removed bot is as good as revoked."""
     row = connection.execute("SELECT * FROM tokens WHERE digest = ?", (digest,)).fetchone()
@@ -130,9 +138,11 @@ def put_settings(
 
 
 def remove_bot(connection: sqlite3.Connection, seal: Seal, bot_id: str, now: int) -> None:
-    """Ends the bot and its tokens. Its secrets go, its ledger stays."""
-    _existing(connection, seal, bot_id)
-    connection.execute("UPDATE bots SET removed = ?, settings = '' WHERE bot_id = ?", (now, bot_id))
+    """Ends the bot and its tokens. Its secrets go, its ledger stays for as long as it was to."""
+    settings = to_json(kept_settings(_existing(connection, seal, bot_id)))
+    connection.execute(
+        "UPDATE bots SET removed = ?, settings = ? WHERE bot_id = ?", (now, settings, bot_id)
+    )
     connection.execute(
         "UPDATE tokens SET revoked = ? WHERE bot_id = ? AND revoked IS NULL", (now, bot_id)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from optin.domain.bots import Bot
 from optin.domain.errors import NotFound
 from optin.domain.retention import Horizons
 from optin.ports.records import Erased, Erasing
@@ -52,6 +53,7 @@ class SQLiteErasure(SQLiteDirectory):
         self, connection: sqlite3.Connection, bot_id: str, identity: str, asked: Erasing
     ) -> erasing.Forgotten:
         with transaction(connection):
-            bots = {bot_id: directory.bot(connection, self._seal, bot_id)}
-            batch = Batch(self._clock(), Rows(self._digests.of, bots=bots))
+            # Of a bot that was removed the ledger stays, and its contacts can still be forgotten.
+            bot = directory.bot(connection, self._seal, bot_id) or Bot(bot_id)
+            batch = Batch(self._clock(), Rows(self._digests.of, bots={bot_id: bot}))
             return erasing.forget(connection, batch, bot_id, identity, asked)

@@ -49,6 +49,9 @@ class SQLiteDirectory:
     async def bots(self) -> list[Bot]:
         return await self._read(lambda c: directory.bots(c, self._seal))
 
+    async def removed_bots(self) -> list[Bot]:
+        return await self._read(directory.removed_bots)
+
     async def tokens(self, bot_id: str) -> list[Token]:
         return await self._read(lambda c: directory.tokens(c, bot_id))
 

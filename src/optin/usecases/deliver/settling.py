@@ -43,11 +43,12 @@ class Settle:
         return ()
 
     def run(self, tx: Transaction) -> None:
-        """Settles it, unless somebody else did."""
+        """Settles it, unless somebody else did. What the answer tells of the contact counts even
+        if an erasure took the message meanwhile: a stop is the contact's word (R8)."""
+        self._learn(tx)
         message = tx.message(self.leased.message_id)
         if message is None:
             return
-        self._learn(tx)
         if is_held(message, self.leased.claimant):
             put(tx, message, self._settled(message, tx.now))
         elif isinstance(self.outcome, Accepted):

@@ -69,28 +69,38 @@ class Settle:
         return accepted_claims(self.record, wa_id) if wa_id else ()
 
     def run(self, tx: Transaction) -> None:
-        """Changes nothing the second time."""
+        """Changes nothing the second time. What is told of the contact counts even if an erasure
+        took the record meanwhile: a stop is the contact's word (R8)."""
+        early = self._early(tx)
+        self._learn(tx)
+        if self._stopped or (early and early.body.get("stops")):
+            self._record_stop(tx)
         message = tx.message(self.record.message_id)
         if message is None:
             return
-        if isinstance(self.outcome, Failed) and self.outcome.marketing_stop:
-            self._record_stop(tx)
         after = message
         if isinstance(self.outcome, Accepted):
-            self._learn(tx)
-            after = self._catch_up(tx, accepted(message, self.outcome.upstream_id))
+            after = self._catch_up(tx, accepted(message, self.outcome.upstream_id), early)
         elif is_held(message, self.record.claimant):
             after = self._not_accepted(message, tx.now)
         if after != message:
             tx.put_message(after)
 
-    def _catch_up(self, tx: Transaction, message: OutboxMessage) -> OutboxMessage:
+    @property
+    def _stopped(self) -> bool:
+        return isinstance(self.outcome, Failed) and self.outcome.marketing_stop
+
+    def _early(self, tx: Transaction) -> OutboxMessage | None:
+        """What was reported under the provider's id before anybody knew whose it is."""
+        early = tx.message_by_upstream_id(self._upstream_id) if self._upstream_id else None
+        return early if early and early.is_early_report else None
+
+    def _catch_up(
+        self, tx: Transaction, message: OutboxMessage, early: OutboxMessage | None
+    ) -> OutboxMessage:
         """What reports said of it before it was known by that id; the newest state is told (H8)."""
-        early = tx.message_by_upstream_id(self._upstream_id)
-        if early is None or not early.is_early_report:
+        if early is None:
             return message
-        if early.body.get("stops"):
-            self._record_stop(tx)
         after, spent = caught_up(message, early)
         tx.put_message(spent)
         url = tx.bot().value("callback_url")
