@@ -15,7 +15,7 @@ from tests.acceptance.program import Program, wait_until
 from tests.acceptance.test_kill import allowed
 from tests.stores.postgres.server import PostgresServer, server
 
-ROUNDS = 60
+ROUNDS = 40
 
 
 @pytest.fixture
