@@ -21,6 +21,28 @@ from optin.stores.ledger import Row
 
 Names = Callable[[str], str]
 
+#: What becomes of a contact's data, by table. Tests hold it against the schemas.
+TABLES: Mapping[str, str] = {
+    "identities": "kept under digests",
+    "answers": "emptied",
+    "events": "personal fields emptied",
+    "contact_messages": "personal fields emptied",
+    "messages": "deleted",
+    "blacklist": "deleted",
+    "reviews": "deleted",
+    "callbacks": "deleted",
+    "webhooks": "deleted",
+    "import_rows": "deleted",
+    "import_bodies": "deleted when the import is over",
+    "imports": "holds nobody's data",
+    "bots": "holds nobody's data",
+    "commits": "holds nobody's data",
+    "meta": "holds nobody's data",
+    "templates": "holds nobody's data",
+    "tokens": "holds nobody's data",
+    "wordings": "holds nobody's data",
+}
+
 #: Where a number or word can begin: the letters and digits of an escape, in JSON or a URL, are none
 #: of it, unless what is escaped is a digit.
 _BEGIN = "|".join(

@@ -26,27 +26,7 @@ from optin.stores.postgres.saving import as_read, save
 from optin.stores.texts import from_json
 
 #: What becomes of a contact's data, by table. A test holds it against the schema.
-TABLES: Mapping[str, str] = {
-    "identities": "kept under digests",
-    "answers": "emptied",
-    "events": "personal fields emptied",
-    "contact_messages": "personal fields emptied",
-    "messages": "deleted",
-    "blacklist": "deleted",
-    "reviews": "deleted",
-    "callbacks": "deleted",
-    "webhooks": "deleted",
-    "import_rows": "deleted",
-    "import_bodies": "deleted when the import is over",
-    "imports": "holds nobody's data",
-    "bots": "holds nobody's data",
-    "commits": "holds nobody's data",
-    "meta": "holds nobody's data",
-    "templates": "holds nobody's data",
-    "tokens": "holds nobody's data",
-    "wordings": "holds nobody's data",
-    "writers": "holds nobody's data",
-}
+TABLES = {**erasure.TABLES, "writers": "holds nobody's data"}
 
 _OTHERS = """SELECT kind, others FROM events
  WHERE bot_id = $1 AND identity = ANY($2) AND others <> ''"""

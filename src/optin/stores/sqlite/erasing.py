@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,26 +17,7 @@ from optin.stores.sqlite import batches
 from optin.stores.texts import from_json
 
 #: What becomes of a contact's data, by table. A test holds it against the schema.
-TABLES: Mapping[str, str] = {
-    "identities": "kept under digests",
-    "answers": "emptied",
-    "events": "personal fields emptied",
-    "contact_messages": "personal fields emptied",
-    "messages": "deleted",
-    "blacklist": "deleted",
-    "reviews": "deleted",
-    "callbacks": "deleted",
-    "webhooks": "deleted",
-    "import_rows": "deleted",
-    "import_bodies": "deleted when the import is over",
-    "imports": "holds nobody's data",
-    "bots": "holds nobody's data",
-    "commits": "holds nobody's data",
-    "meta": "holds nobody's data",
-    "templates": "holds nobody's data",
-    "tokens": "holds nobody's data",
-    "wordings": "holds nobody's data",
-}
+TABLES = erasure.TABLES
 
 _OTHERS = """SELECT kind, others FROM events INDEXED BY events_by_identity
  WHERE bot_id = ? AND identity = ? AND others <> ''"""
