@@ -96,7 +96,8 @@ def _moment(part: dict[str, str | None], zone: tzinfo | None, order: str) -> Mom
     where = told or zone
     if where is None:
         raise RowFault(
-            "no_time_zone", "The time has no offset: name the time zone of the list's times."
+            "no_time_zone",
+            "The time has no offset: name the list's time zone (time_zone, or --time-zone).",
         )
     if part.get("h") is None:
         return _between(start, start + _DAY, where)
