@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 _ADDRESS = re.compile(r"optin listens on (http://\S+)")
@@ -21,9 +23,12 @@ OPTIN = str(Path(sys.executable).with_name("optin"))
 class Program:
     """One `optin` on one folder. `start` and `kill` may be repeated; the port stays the same."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.folder = folder
         self._options = options
+        self._added = environment
         self._process: subprocess.Popen[str] | None = None
         self._port = "0"
         self.url = ""
@@ -108,7 +113,7 @@ class Program:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("OPTIN_")}
-        return kept | {"PYTHONUNBUFFERED": "1"}
+        return kept | {"PYTHONUNBUFFERED": "1"} | dict(self._added)
 
 
 def wait_until(holds: Any, seconds: float = 20.0) -> Any:
