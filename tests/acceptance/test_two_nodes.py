@@ -11,28 +11,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.acceptance.nodes import empty_database, node
 from tests.acceptance.program import Program, wait_until
 from tests.acceptance.test_kill import allowed
-from tests.stores.postgres.server import PostgresServer, server
+from tests.stores.postgres.server import PostgresServer
 
 ROUNDS = 40
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """An empty database on the shared server."""
-    shared = server()
-    asyncio.run(shared.execute("CREATE DATABASE nodes TEMPLATE template0"))
-    yield shared.url("nodes")
-    asyncio.run(shared.execute("DROP DATABASE nodes WITH (FORCE)"))
-
-
-def node(folder: Path, url: str, key: str) -> Program:
-    """A node's folder holds its settings and the key that all nodes share."""
-    folder.mkdir()
-    (folder / "optin.toml").write_text(f'database = "{url}"\nkey_file = "shared.key"\n')
-    (folder / "shared.key").write_text(key)
-    return Program(folder)
+    with empty_database("nodes") as made:
+        yield made
 
 
 def sessions(token: str) -> aiohttp.ClientSession:
@@ -57,7 +47,7 @@ def test_an_opt_out_at_one_node_bites_at_the_other(tmp_path: Path, url: str) -> 
     """R6, SPEC 8: consent at once, settings and tokens within a second; afterwards the ledger of
     both nodes is whole."""
     with ExitStack() as ending:
-        one, other = (node(tmp_path / name, url, "ab" * 32) for name in ("one", "other"))
+        one, other = (node(tmp_path / name, url) for name in ("one", "other"))
         token = one.add_bot("b1")
         for program in (one, other):
             ending.enter_context(program)
@@ -87,9 +77,9 @@ async def _status(program: Program, token: str) -> int:
 
 def test_a_node_without_the_key_does_not_start(tmp_path: Path, url: str) -> None:
     """SPEC 8: neither with another key nor, on a database that is not empty, with none."""
-    first = node(tmp_path / "first", url, "ab" * 32)
+    first = node(tmp_path / "first", url)
     first.add_bot("b1")
-    other = node(tmp_path / "other", url, "cd" * 32)
+    other = node(tmp_path / "other", url, key="cd" * 32)
     assert "another master key" in other.command("bot", "list").stderr
     (other.folder / "shared.key").unlink()
     assert "is missing" in other.command("bot", "list").stderr
@@ -103,7 +93,7 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
     goes on by itself, and what was acknowledged is there."""
     own = PostgresServer()
     try:
-        program = node(tmp_path / "node", own.url(), "ab" * 32)
+        program = node(tmp_path / "node", own.url())
         token = program.add_bot("b1")
         with program:
             assert asyncio.run(_provision(program, token)) == 200

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.acceptance.linearizability.clients import BOT, SECRET
+from tests.acceptance.nodes import node
 from tests.acceptance.program import Program
 from tests.stores.postgres.server import server
 from tests.upstreams import meta_bodies
@@ -25,20 +26,20 @@ _CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datn
 @contextlib.contextmanager
 def two_nodes(folder: Path, url: str) -> Iterator[tuple[list[Program], str]]:
     """The nodes, serving, and the token of the bot."""
-    nodes = [_node(folder / f"node-{skew}", url, skew) for skew in SKEWS]
+    nodes = [
+        node(
+            folder / f"node-{skew}",
+            url,
+            environment={"PYTHONPATH": str(_SHIM), "SKEWED_CLOCK": str(skew)},
+        )
+        for skew in SKEWS
+    ]
     settings = {"meta.app_secret": SECRET, "meta.phone_number_id": meta_bodies.NUMBER}
     token = nodes[0].add_bot(BOT, **settings)
     with ExitStack() as ending:
-        for node in nodes:
-            ending.enter_context(node)
+        for each in nodes:
+            ending.enter_context(each)
         yield nodes, token
-
-
-def _node(folder: Path, url: str, skew: int) -> Program:
-    folder.mkdir()
-    (folder / "optin.toml").write_text(f'database = "{url}"\nkey_file = "shared.key"\n')
-    (folder / "shared.key").write_text("ab" * 32)
-    return Program(folder, environment={"PYTHONPATH": str(_SHIM), "SKEWED_CLOCK": str(skew)})
 
 
 class Disturbing:
@@ -63,8 +64,8 @@ class Disturbing:
                 await server().execute(_CUT.format(self._database))
 
     async def _kill(self) -> None:
-        node = self._chance.choice(self._nodes)
+        chosen = self._chance.choice(self._nodes)
         self.done["kills"] += 1
-        await asyncio.to_thread(node.kill)
+        await asyncio.to_thread(chosen.kill)
         await asyncio.sleep(self._chance.uniform(0, 0.5))
-        await asyncio.to_thread(node.start)
+        await asyncio.to_thread(chosen.start)

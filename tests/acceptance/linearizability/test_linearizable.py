@@ -32,8 +32,8 @@ from tests.acceptance.linearizability.clients import (
 )
 from tests.acceptance.linearizability.model import Action
 from tests.acceptance.linearizability.nodes import Disturbing, two_nodes
+from tests.acceptance.nodes import empty_database
 from tests.acceptance.program import Program
-from tests.stores.postgres.server import server
 
 CLIENTS = 16
 #: Contacts that are called about at the same time.
@@ -134,17 +134,12 @@ def miscounted(contact: Contact, entries: Sequence[Entry]) -> list[str]:
 
 
 def run(plan: Campaign, folder: Path) -> None:
-    shared = server()
-    asyncio.run(shared.execute("CREATE DATABASE linearizable TEMPLATE template0"))
-    url = shared.url("linearizable")
-    try:
+    with empty_database("linearizable") as url:
         with two_nodes(folder, url) as (nodes, token):
             contacts = asyncio.run(campaign(plan, nodes, token, "linearizable"))
             entries = asyncio.run(ledger(url))
         verified = nodes[0].command("verify")
-        assert verified.returncode == 0, verified.stdout + verified.stderr
-    finally:
-        asyncio.run(shared.execute("DROP DATABASE linearizable WITH (FORCE)"))
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     off = [each.off for some in entries.values() for each in some]
     assert min(off) < -HOUR, "a node's clock was to be behind"
     assert max(off) > HOUR, "a node's clock was to be ahead"

@@ -16,13 +16,20 @@ _COMMIT = b"; COMMIT"
 
 class Wire:
     """Passes everything on. `swallow_answer` and `swallow_commit`: how many of the next COMMITs go
-    through without an answer coming back, or never reach the server; the line is then cut."""
+    through without an answer coming back, or never reach the server; the line is then cut.
+
+    `flows`: while it is clear nothing passes, either way, and nobody is told. `slow`: seconds that
+    each piece takes on its way to the server.
+    """
 
     def __init__(self, to: Path) -> None:
         self._to = to
         self.swallow_answer = 0
         self.swallow_commit = 0
         self.cut = 0
+        self.slow = 0.0
+        self.flows = asyncio.Event()
+        self.flows.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
@@ -31,6 +38,8 @@ class Wire:
         back = asyncio.create_task(self._back(there, writer, deaf))
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
+                await asyncio.sleep(self.slow)
+                await self.flows.wait()
                 if _COMMIT in data and self.swallow_commit:
                     self.swallow_commit -= 1
                     self.cut += 1
@@ -54,6 +63,7 @@ class Wire:
     ) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
+                await self.flows.wait()
                 if not deaf.is_set():
                     writer.write(data)
                     await writer.drain()
@@ -70,4 +80,5 @@ async def wire_to(url: str) -> AsyncIterator[tuple[Wire, str]]:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         async with await asyncio.start_unix_server(wire.carry, Path(folder) / _SOCKET) as line:
             yield wire, f"{url.partition('?')[0]}?host={quote(folder, safe='')}"
+            wire.flows.set()
             line.close()

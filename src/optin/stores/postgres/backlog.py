@@ -26,13 +26,13 @@ class PostgresBacklog:
     async def lengths(self) -> Mapping[str, int]:
         """See `Backlog`."""
         with store_errors():
-            found = await self._sessions.run(lambda s: fetch(s, _LENGTHS), again=True)
+            found = await self._sessions.read(lambda s: fetch(s, _LENGTHS))
         return {row[0]: row[1] for row in found}
 
     async def held_up(self, bot_id: str) -> Sequence[HeldUp]:
         """See `Backlog`."""
         with store_errors():
-            found = await self._sessions.run(lambda s: fetch(s, _HELD_UP, bot_id), again=True)
+            found = await self._sessions.read(lambda s: fetch(s, _HELD_UP, bot_id))
         return [HeldUp(*row) for row in found]
 
     async def close(self) -> None:

@@ -64,22 +64,36 @@ class Sessions:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._closed = False
 
-    async def run(self, work: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
+    async def run(
+        self,
+        work: Callable[[Session], Awaitable[T]],
+        *,
+        again: bool = False,
+        limit: float | None = None,
+    ) -> T:
         """What `work` makes of a connection. `again`: it may be repeated after a lost connection,
-        since it reads only or does the same thing twice; what was rolled back always is.
+        since it reads only or does the same thing twice; what was rolled back always is. `limit`:
+        seconds that it may take, for what commits nothing.
 
         Once begun it goes on to its end, also when the caller is cancelled.
         """
-        running = asyncio.ensure_future(self._insist(work, again))
+        running = asyncio.ensure_future(self._insist(work, again, limit))
         running.add_done_callback(_look_at)  # also when nobody waits for it any more
         return await asyncio.shield(running)
 
-    async def _insist(self, work: Callable[[Session], Awaitable[T]], again: bool) -> T:
+    async def read(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Single queries. A server that is silent, and a line that is gone without a word, are
+        given up: no time limit of the server's ends that wait (R12)."""
+        return await self.run(work, again=True, limit=WORK)
+
+    async def _insist(
+        self, work: Callable[[Session], Awaitable[T]], again: bool, limit: float | None
+    ) -> T:
         deadline = asyncio.get_running_loop().time() + AGAIN_FOR
         pause = 0.02
         while True:
             try:
-                async with self.session() as session:
+                async with self.session() as session, asyncio.timeout(limit):
                     return await work(session)
             except Exception as failed:
                 repeatable = isinstance(failed, ROLLED_BACK) or (again and is_lost(failed))

@@ -114,7 +114,7 @@ class PostgresDirectory:
     async def _read(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """Single queries, each of its own instant."""
         with store_errors():
-            return await self._sessions.run(work, again=True)
+            return await self._sessions.read(work)
 
     async def _snapshot(
         self, work: Callable[[Session], Awaitable[T]], *, limit: float | None = WORK

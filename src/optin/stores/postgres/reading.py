@@ -51,7 +51,7 @@ class StateReader:
                 answers.update(zip(places, told, strict=True))
 
         with store_errors():
-            await self._sessions.run(look, again=True)
+            await self._sessions.read(look)
         return [answers[place] for place in range(len(wanted))]
 
     async def _read_bot(

@@ -1,0 +1,39 @@
+"""Nodes of one PostgreSQL database: each a folder with its settings and the key that all share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.acceptance.program import Program
+from tests.stores.postgres.server import server
+
+KEY = "ab" * 32
+
+
+@contextlib.contextmanager
+def empty_database(name: str) -> Iterator[str]:
+    """The URL of an empty database on the shared server, gone afterwards."""
+    shared = server()
+    asyncio.run(shared.execute(f"CREATE DATABASE {name} TEMPLATE template0"))
+    try:
+        yield shared.url(name)
+    finally:
+        asyncio.run(shared.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def node(
+    folder: Path,
+    url: str,
+    *options: str,
+    key: str = KEY,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Program:
+    """A node that is not started yet."""
+    folder.mkdir()
+    (folder / "optin.toml").write_text(f'database = "{url}"\nkey_file = "shared.key"\n')
+    (folder / "shared.key").write_text(key)
+    return Program(folder, *options, environment=environment)
