@@ -22,7 +22,8 @@ from optin.domain.message_shapes import SHAPES
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage
 from optin.domain.rfc3339 import parse_time
-from optin.web import health, hooks, legacy, metrics, native
+from optin.web import admin, health, hooks, legacy, metrics, native
+from optin.web.admin_call import AdminResource
 from optin.web.incoming import IncomingBodies
 from optin.web.resource import Resource
 from optin.web.services import Services
@@ -54,13 +55,13 @@ def served() -> Iterator[str]:
     machines = (*health.routes(services), *metrics.routes(None))
     bodies = IncomingBodies()
     doors = (*hooks.routes(services, bodies), *hooks.sinch_routes(services, bodies))
-    for route in (*native.routes(services), *doors, *machines):
+    for route in (*native.routes(services), *admin.routes(services), *doors, *machines):
         for method in methods_of(route) - {"HEAD"}:
             yield f"{method} {route.path.replace('_id}', '-id}').removesuffix('/')}"
 
 
 def methods_of(route: Route) -> set[str]:
-    if isinstance(route.endpoint, Resource):
+    if isinstance(route.endpoint, Resource | AdminResource):
         return set(route.endpoint.methods)
     return set(route.methods or ())
 

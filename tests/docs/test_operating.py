@@ -33,7 +33,7 @@ def test_the_commands_work_beside_a_live_service(tmp_path: Path) -> None:
     if not at_hand("curl", "openssl"):
         return
     with Program(tmp_path) as program:
-        assert run(blocks(PAGE), tmp_path, program.url) == 4
+        assert run(blocks(PAGE), tmp_path, program.url) == 5
         files = {path.name for path in tmp_path.iterdir()}
     assert {code(name) for name, _ in rows(section(PAGE, "## Files"))} - {"optin.toml"} <= files
     assert (tmp_path / "optin.db.key").stat().st_mode & 0o777 == 0o600

@@ -29,6 +29,7 @@ from optin.usecases.record_consent import RecordConsent
 from optin.usecases.relay import Relay
 from optin.usecases.replay_callbacks import ReplayCallbacks
 from optin.usecases.review import Reviews
+from optin.usecases.rotate_tokens import RotateTokens
 from optin.usecases.send_message import SendMessage
 from optin.web.app import Services, create_app
 
@@ -41,6 +42,11 @@ CECILIA = "46732001144"
 def new_id() -> bytes:
     """As the program makes them."""
     return time_ordered_id(time.time_ns() // 1000, secrets.token_bytes(10))
+
+
+def new_secret() -> bytes:
+    """As the program makes them."""
+    return secrets.token_bytes(32)
 
 
 def services_on(store: Store, **more: Any) -> Services:
@@ -68,6 +74,8 @@ def services_on(store: Store, **more: Any) -> Services:
         ),
         relay=Relay(store, {}, "doors", new_id),
         reviews=Reviews(store),
+        manage_bots=ManageBots(store, new_id, new_secret),
+        rotate_tokens=RotateTokens(store, new_id, new_secret),
         replay_callbacks=ReplayCallbacks(store),
     )
     return replace(services, **more)
@@ -85,7 +93,7 @@ class Doors:
 
     @property
     def bots(self) -> ManageBots:
-        return ManageBots(self.store, new_id, lambda: secrets.token_bytes(32))
+        return ManageBots(self.store, new_id, new_secret)
 
     async def add_bot(self, bot_id: str = BOT, **settings: str) -> str:
         """Adds a bot; returns the text of its token."""

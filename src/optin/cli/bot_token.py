@@ -1,16 +1,36 @@
-"""`optin bot token`: make, list and revoke a bot's tokens (H4)."""
+"""`optin bot token`: make, list and revoke a bot's tokens, and rotate those of many (H4)."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from optin.cli.bot_rotate import rotate
 from optin.cli.options import DATABASE, JSON, checked_id, with_store
 from optin.cli.output import print_json, print_table, shown_time
+from optin.cli.token_rows import scopes_in, token_json
 from optin.domain.bots import SCOPES, Token
 from optin.wiring.making import manage_bots
 
 
-@click.command()
+class _Token(click.Command):
+    """One bot's, named first; but `rotate` is for many (a bot of that name is named last)."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **more: Any,
+    ) -> click.Context:
+        """That of `rotate`, if it is called."""
+        if args[:1] == ["rotate"]:
+            return rotate.make_context(f"{info_name} rotate", args[1:], parent, **more)
+        return super().make_context(info_name, args, parent, **more)
+
+
+@click.command(cls=_Token)
 @click.argument("bot_id", metavar="ID", callback=checked_id)
 @click.option("--scopes", metavar="LIST", help=f"What a new one may do (all: {','.join(SCOPES)}).")
 @click.option("--list", "listing", is_flag=True, help="List the tokens, without their text.")
@@ -25,7 +45,10 @@ def token(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Make a new token and print it, once; or list or revoke tokens."""
+    """Make a new token and print it, once; or list or revoke tokens.
+
+    `optin bot token rotate` gives many bots new tokens: see its --help.
+    """
     if (scopes is not None) + listing + (revoke is not None) > 1:
         raise click.UsageError("--scopes, --list and --revoke can not be combined.")
     if revoke is not None:
@@ -40,7 +63,7 @@ def _make(database: str | None, bot_id: str, scopes: str | None, as_json: bool) 
     named = SCOPES if scopes is None else [scope.strip() for scope in scopes.split(",")]
     fresh = with_store(database, lambda store: manage_bots(store).add_token(bot_id, named))
     if as_json:
-        print_json({"token": fresh.text, **_as_json(fresh.token)})
+        print_json({"token": fresh.text, **token_json(fresh.token)})
     else:
         print(f"A new token of bot {bot_id}, which is not shown again:\n{fresh.text}")
 
@@ -48,7 +71,7 @@ def _make(database: str | None, bot_id: str, scopes: str | None, as_json: bool) 
 def _list(database: str | None, bot_id: str, as_json: bool) -> None:
     found = with_store(database, lambda store: manage_bots(store).tokens(bot_id))
     if as_json:
-        print_json({"tokens": list(map(_as_json, found))})
+        print_json({"tokens": list(map(token_json, found))})
     else:
         print_table(("TOKEN-ID", "SCOPES", "CREATED", "REVOKED"), list(map(_columns, found)))
 
@@ -61,19 +84,6 @@ def _revoke(database: str | None, bot_id: str, token_id: str, as_json: bool) -> 
         print(f"Token {token_id} of bot {bot_id} is dead, everywhere within a second.")
 
 
-def _as_json(of: Token) -> dict[str, object]:
-    return {
-        "token_id": of.token_id,
-        "scopes": _scopes(of),
-        "created": shown_time(of.created),
-        "revoked": shown_time(of.revoked),
-    }
-
-
 def _columns(of: Token) -> tuple[str, ...]:
     times = (shown_time(of.created), shown_time(of.revoked))
-    return (of.token_id, ",".join(_scopes(of)), *(time or "-" for time in times))
-
-
-def _scopes(of: Token) -> list[str]:
-    return [scope for scope in SCOPES if scope in of.scopes]
+    return (of.token_id, ",".join(scopes_in(of)), *(time or "-" for time in times))

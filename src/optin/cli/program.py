@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _COMMANDS = (
     "serve",
     "bot",
+    "admin",
     "check",
     "history",
     "proof",

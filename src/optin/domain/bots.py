@@ -17,6 +17,9 @@ from optin.domain.outdated_wordings import checked_wordings, outdated_wordings
 
 BOT_ID = re.compile(r"[A-Za-z0-9\-_.]{1,64}")
 
+#: Stands for the bot's id where something belongs to the deployment; no bot can have it.
+DEPLOYMENT = ""
+
 #: What a token may do (SPEC 6); all of them by default.
 SCOPES = ("provision", "send", "read", "admin")
 
@@ -81,7 +84,8 @@ def kept_settings(bot: Bot) -> dict[str, str]:
 class Token:
     """A bearer token as it is stored (H4): its SHA-256 (32 bytes), never itself.
 
-    `token_id` names it in lists and as an actor; `created` and `revoked` are UTC µs.
+    `token_id` names it in lists and as an actor; `created` and `revoked` are UTC µs. From `revoked`
+    on it is dead; that may lie ahead. `bot_id` is `DEPLOYMENT` for one of those who run the whole.
     """
 
     digest: bytes
@@ -102,9 +106,14 @@ class Setting:
     secret: bool = False
 
 
+def can_name_a_bot(value: str) -> bool:
+    """Whether a bot could have this id. What could not is not asked of a database, either."""
+    return BOT_ID.fullmatch(value) is not None
+
+
 def checked_bot_id(value: str) -> str:
     """`value` if it can name a bot, else `InvalidSetting`."""
-    if not BOT_ID.fullmatch(value):
+    if not can_name_a_bot(value):
         raise InvalidSetting(
             "A bot id has 1 to 64 characters of A-Z a-z 0-9 - _ and a dot.", field="bot_id"
         )

@@ -251,8 +251,15 @@ def answer(row: Row) -> StoredAnswer:
     return StoredAnswer(AnswerKey(*row[1:4]), digest, status, body, created, who)
 
 
+def token_row(token: Token) -> Row:
+    """A row of `tokens`."""
+    scopes = ",".join(sorted(token.scopes))
+    return (token.digest, token.bot_id, token.token_id, scopes, token.created, token.revoked)
+
+
 @reader
 def token(row: Row) -> Token:
     """The token of a whole row."""
     digest, bot_id, token_id, scopes, created, revoked = row
-    return Token(digest, bot_id, token_id, frozenset(scopes.split(",")), created, revoked)
+    allowed = frozenset(filter(None, scopes.split(",")))
+    return Token(digest, bot_id, token_id, allowed, created, revoked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from optin.domain.bots import SETTINGS, Bot
+from optin.domain.bots import DEPLOYMENT, SETTINGS, Bot
 from optin.domain.events import DAY
 from optin.domain.retention import Horizons, horizons
 from optin.ports.store import Store
@@ -39,7 +39,8 @@ class Housekeep:
             gone += await self.store.prune(bot.bot_id, now - days * DAY, now - CALLBACK_LIFE)
             gone += await self.store.prune_imports(bot.bot_id, now - IMPORT_LIFE)
             await self._retain(bot, now)
-        return gone
+        # Of the deployment there are only answers, which are kept as long as callbacks are.
+        return gone + await self.store.prune(DEPLOYMENT, now, now - CALLBACK_LIFE)
 
     async def _retain(self, bot: Bot, now: int) -> None:
         """Cuts the bot's ledger as its settings say (R16), a piece at a time."""

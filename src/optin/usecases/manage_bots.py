@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from optin.domain.bots import SCOPES, Bot, Token, checked_bot_id, checked_settings
-from optin.domain.errors import InvalidInput, NotFound
+from optin.domain.bots import (
+    SCOPES,
+    Bot,
+    Token,
+    can_name_a_bot,
+    checked_bot_id,
+    checked_settings,
+)
+from optin.domain.errors import Conflict, InvalidInput, NotFound
 from optin.domain.ids import NewId, ulid
+from optin.domain.tokens import (
+    SECRET_LENGTH,
+    FreshToken,
+    checked_scopes,
+    token_digest,
+    token_text,
+)
 from optin.ports.store import Store
 
-#: Random bytes of a token: 256 bits (H4).
-SECRET_LENGTH = 32
+__all__ = ["MOST", "PAGE", "SECRET_LENGTH", "BotPage", "FreshToken", "ManageBots", "TokenPage"]
 
-_PREFIX = "optin_"  # says what it is where one turns up by mistake
+#: Bots or tokens of a page, if not said, and at most.
+PAGE, MOST = 100, 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class FreshToken:
-    """A token at the only moment at which its text is known: give `text` to the caller once."""
+class BotPage:
+    """Some bots, by id. `following`: the `after` of the page behind it; "" if there is none."""
 
-    token: Token
-    text: str
+    bots: list[Bot]
+    following: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPage:
+    """Some tokens of a bot, oldest first; `following` as of `BotPage`."""
+
+    tokens: list[Token]
+    following: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +62,38 @@ class ManageBots:
     ) -> tuple[Bot, FreshToken]:
         """Adds a bot with its first token, which may do everything; its id begins with `label`.
 
-        Raises `InvalidSetting`, or `Conflict` if the id is taken or was before.
+        Raises `InvalidSetting`, or `Conflict` if the id is taken or was before; not if it was taken
+        with this very token: then it was this call that came before.
         """
         checked = {k: v for k, v in checked_settings(settings).items() if v}
         bot = Bot(checked_bot_id(bot_id), checked)
         fresh = await self._token(bot_id, SCOPES, label)
-        await self.store.add_bot(bot, fresh.token)
+        try:
+            await self.store.add_bot(bot, fresh.token)
+        except Conflict:
+            known = await self._known(fresh)
+            if known is None:
+                raise
+            return bot, known
         return bot, fresh
 
     async def bots(self) -> list[Bot]:
         """All bots, by id."""
         return await self.store.bots()
 
+    async def page(self, after: str, limit: int, region: str = "") -> BotPage:
+        """Up to `limit` bots from behind the cursor; with `region` those of them that live there,
+        which may be few or none while there are more behind. Raises `InvalidInput`."""
+        if after and not can_name_a_bot(after):
+            raise InvalidInput("Field [after] is the id of a bot.", field="after")
+        found = await self.store.bots_after(after, _checked_limit(limit))
+        following = found[-1].bot_id if len(found) == limit else ""
+        return BotPage([b for b in found if not region or b.region == region], following)
+
     async def bot(self, bot_id: str) -> Bot:
         """The bot. Raises `NotFound`."""
+        if not can_name_a_bot(bot_id):
+            raise NotFound("There is no such bot.")
         bot = await self.store.bot(bot_id)
         if bot is None:
             raise NotFound(f"There is no bot {bot_id}.")
@@ -89,19 +127,28 @@ class ManageBots:
         await self.bot(bot_id)
         return await self.store.tokens(bot_id)
 
+    async def token_page(self, bot_id: str, after: str, limit: int) -> TokenPage:
+        """Up to `limit` of the bot's tokens from behind the one whose id is `after`, "" for the
+        first; an unknown one has none behind it. Raises `NotFound` or `InvalidInput`."""
+        found = await self.tokens(bot_id)
+        ids = ["", *(token.token_id for token in found)]
+        begin = ids.index(after) if after in ids else len(found)
+        some = found[begin : begin + _checked_limit(limit)]
+        more = some and some[-1] is not found[-1]
+        return TokenPage(some, some[-1].token_id if more else "")
+
     async def add_token(
         self, bot_id: str, scopes: Collection[str] = SCOPES, label: str = ""
     ) -> FreshToken:
-        """Adds a token that may do what `scopes` name; its id begins with `label`.
+        """Adds a token that may do what `scopes` name; its id begins with `label`. One with the
+        same text that is there already is left as it is.
 
         Raises `NotFound`, or `InvalidInput` for a scope that does not exist.
         """
         await self.bot(bot_id)
-        if not scopes or not set(scopes) <= set(SCOPES):
-            raise InvalidInput(f"Scopes are some of: {', '.join(SCOPES)}.", field="scopes")
-        fresh = await self._token(bot_id, scopes, label)
+        fresh = await self._token(bot_id, checked_scopes(scopes), label)
         await self.store.add_token(fresh.token)
-        return fresh
+        return await self._known(fresh) or fresh
 
     async def revoke(self, bot_id: str, token_id: str) -> None:
         """Kills one token, in every process within a second (H4). Raises `NotFound`."""
@@ -109,14 +156,26 @@ class ManageBots:
             raise NotFound(f"Bot {bot_id} has no token {token_id}.")
         await self.store.revoke_token(bot_id, token_id)
 
+    async def _known(self, fresh: FreshToken) -> FreshToken | None:
+        """The token with that text as it is in the store."""
+        for token in await self.store.tokens(fresh.token.bot_id):
+            if token.digest == fresh.token.digest:
+                return FreshToken(token, fresh.text)
+        return None
+
     async def _token(self, bot_id: str, scopes: Collection[str], label: str) -> FreshToken:
-        secret = base64.urlsafe_b64encode(self.new_secret()).rstrip(b"=").decode()
-        text = _PREFIX + secret
+        text = token_text(self.new_secret(), bot_id)
         token = Token(
-            digest=hashlib.sha256(text.encode()).digest(),
+            digest=token_digest(text),
             bot_id=bot_id,
             token_id=label + ulid(self.new_id()),
             scopes=frozenset(scopes),
             created=await self.store.now(),
         )
         return FreshToken(token, text)
+
+
+def _checked_limit(limit: int) -> int:
+    if not 1 <= limit <= MOST:
+        raise InvalidInput(f"Field [limit] must be 1 to {MOST}.", field="limit")
+    return limit

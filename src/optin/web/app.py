@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from optin.domain.errors import NotFound, OptinError, WrongMethod
-from optin.web import graph, health, hooks, legacy, metrics, native
+from optin.web import admin, graph, health, hooks, legacy, metrics, native
 from optin.web.answers import Answer
 from optin.web.incoming import IncomingBodies
 from optin.web.problems import NO_SUCH_PATH, problem, unexpected
@@ -52,6 +52,7 @@ def _router(services: Services, lifespan: Lifespan[Starlette] | None) -> Starlet
     router = Starlette(
         routes=[
             *native.routes(services),
+            *admin.routes(services),
             *hooks.routes(services, bodies),
             *hooks.sinch_routes(services, bodies),
             *health.routes(services),

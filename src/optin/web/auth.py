@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from optin.domain.bots import Bot, Token
+from optin.domain.bots import DEPLOYMENT, Bot, Token
 from optin.domain.errors import Forbidden, Unauthorized
 from optin.ports.store import Directory
 
@@ -38,16 +38,30 @@ async def admit(directory: Directory, region: str, bot_id: str, headers: Headers
 
 async def holder(directory: Directory, region: str, text: bytes) -> Admitted:
     """The bot whose token has this text; `Unauthorized`, `StoreUnavailable` as of `admit`."""
-    digest = hashlib.sha256(text).digest()
-    token = await directory.token(digest)
-    if token is None or not hmac.compare_digest(token.digest, digest):
-        raise _unauthorized()
-    if token.revoked is not None:
+    token = await _living(directory, text)
+    if token is None or token.bot_id == DEPLOYMENT:
         raise _unauthorized()
     bot = await directory.bot(token.bot_id)
     if bot is None or (region and bot.region not in ("", region)):
         raise _unauthorized()
     return Admitted(bot, token)
+
+
+async def deployment_token(directory: Directory, headers: Headers) -> Token:
+    """The token of a call to `/v1/admin`; `Unauthorized` for any but a deployment token (SPEC 6).
+
+    It serves bots of all regions: what it is for are the database's, which all regions share.
+    """
+    token = await _living(directory, bearer(headers))
+    if token is None or token.bot_id != DEPLOYMENT:
+        raise _unauthorized()
+    return token
+
+
+async def _living(directory: Directory, text: bytes) -> Token | None:
+    digest = hashlib.sha256(text).digest()
+    token = await directory.token(digest)
+    return token if token is not None and hmac.compare_digest(token.digest, digest) else None
 
 
 def require(token: Token, scope: str) -> None:

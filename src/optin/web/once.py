@@ -38,7 +38,7 @@ from optin.web.streaming import Streamed
 
 _HEADER = b"idempotency-key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_WRITES = frozenset({"POST", "PUT", "DELETE"})
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 #: Keys of one bot whose first arrival is remembered: those of calls that failed, mostly.
 _MOST_REMEMBERED = 10_000
 
@@ -190,7 +190,7 @@ async def answered_once(
                 await _keep(store, bot_id, keyed, answer)
                 keys.forget(bot_id, key)
                 return answer
-        return _again(known, await keyed.body.whole())
+        return answer_again(known, await keyed.body.whole())
 
 
 async def _keep(store: Store, bot_id: str, keyed: Keyed, answer: Answer | Streamed) -> None:
@@ -203,7 +203,8 @@ async def _keep(store: Store, bot_id: str, keyed: Keyed, answer: Answer | Stream
     await store.commit(Keep(bot_id, StoredAnswer(keyed.key, digest, answer.status, answer.body)))
 
 
-def _again(known: StoredAnswer, digest: bytes) -> Answer:
+def answer_again(known: StoredAnswer, digest: bytes) -> Answer:
+    """The kept answer. Raises `Conflict` if it is that of another request."""
     if known.digest != digest:
         raise Conflict("This Idempotency-Key was used for another request.")
     if not known.status:

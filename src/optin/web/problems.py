@@ -77,7 +77,7 @@ def problem(error: OptinError) -> Answer:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": _DETAIL.get(error.code) or _sentence(error, status),
+        "detail": told(error)[1],
         "code": error.code,
     }
     if isinstance(error, InvalidInput) and error.field:
@@ -85,6 +85,11 @@ def problem(error: OptinError) -> Answer:
     if isinstance(error, InvalidInput) and error.position is not None:
         body["position"] = error.position
     return Answer(status, _ENCODER.encode(body), _PROBLEM, _headers(error, status))
+
+
+def told(error: OptinError) -> tuple[str, str]:
+    """The error's code and what people may know of it, where it is one row's."""
+    return error.code, _DETAIL.get(error.code) or _sentence(error, _status(error))
 
 
 def legacy_error(error: OptinError) -> Answer:

@@ -13,6 +13,7 @@ from optin.usecases.check import Check
 from optin.usecases.count import Counted
 from optin.usecases.erase import Erase
 from optin.usecases.import_list import ReceiveImport
+from optin.usecases.manage_bots import ManageBots
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.read_contact import ReadContact
 from optin.usecases.receive_inbound import ReceiveInbound
@@ -20,6 +21,7 @@ from optin.usecases.record_consent import RecordConsent
 from optin.usecases.relay import Relay
 from optin.usecases.replay_callbacks import ReplayCallbacks
 from optin.usecases.review import Reviews
+from optin.usecases.rotate_tokens import RotateTokens
 from optin.usecases.send_message import SendMessage
 from optin.web.client_address import Networks
 from optin.web.once import Keys
@@ -49,6 +51,8 @@ class Services:
     relay: Relay
     replay_callbacks: ReplayCallbacks
     reviews: Reviews
+    manage_bots: ManageBots
+    rotate_tokens: RotateTokens
     region: str = ""
     trusted_proxies: Networks = ()
     waiting: Waiting = field(default_factory=Waiting)

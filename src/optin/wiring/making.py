@@ -6,11 +6,14 @@ import secrets
 import time
 
 from optin.domain.ids import time_ordered_id
+from optin.domain.tokens import SECRET_LENGTH
 from optin.ports.store import Store
 from optin.upstreams.meta_templates import MetaTemplates
 from optin.upstreams.sinch_consents import SinchConsents
-from optin.usecases.manage_bots import SECRET_LENGTH, ManageBots
+from optin.usecases.manage_bots import ManageBots
+from optin.usecases.manage_deployment_tokens import ManageDeploymentTokens
 from optin.usecases.reconcile import Reconcile
+from optin.usecases.rotate_tokens import RotateTokens
 from optin.usecases.sync_templates import SyncTemplates
 
 
@@ -21,7 +24,21 @@ def new_id() -> bytes:
 
 def manage_bots(store: Store) -> ManageBots:
     """`ManageBots` on the store."""
-    return ManageBots(store, new_id, lambda: secrets.token_bytes(SECRET_LENGTH))
+    return ManageBots(store, new_id, _new_secret)
+
+
+def manage_deployment_tokens(store: Store) -> ManageDeploymentTokens:
+    """`ManageDeploymentTokens` on the store."""
+    return ManageDeploymentTokens(store, new_id, _new_secret)
+
+
+def rotate_tokens(store: Store) -> RotateTokens:
+    """`RotateTokens` on the store."""
+    return RotateTokens(store, new_id, _new_secret)
+
+
+def _new_secret() -> bytes:
+    return secrets.token_bytes(SECRET_LENGTH)
 
 
 def sync_templates(store: Store) -> SyncTemplates:

@@ -49,7 +49,7 @@ from optin.usecases.watch import Watch
 from optin.web.app import create_app
 from optin.web.client_address import networks
 from optin.web.services import Services
-from optin.wiring.making import manage_bots, new_id, sync_templates
+from optin.wiring.making import manage_bots, new_id, rotate_tokens, sync_templates
 from optin.wiring.measuring import (
     MeasuredCheck,
     MeasuredPoster,
@@ -265,6 +265,8 @@ def _services(
         receive_sinch=_sinch_inbound(inbound),
         relay=relay,
         reviews=Reviews(store),
+        manage_bots=manage_bots(store),
+        rotate_tokens=rotate_tokens(store),
         replay_callbacks=ReplayCallbacks(store, inbound.received),
         region=settings.region,
         trusted_proxies=networks(settings.trusted_proxies),

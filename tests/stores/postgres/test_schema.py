@@ -28,12 +28,18 @@ SHARED = {"meta", "bots", "tokens", "writers"}
 #: What looks at all bots, and why. Nothing else may.
 SPANNING = {
     "backlog.py": {"_LENGTHS": "counts for those who look after the service"},
+    "deployment.py": {
+        "_THERE": "the directory",
+        "_TOKENS_OF": "the directory",
+        "_ADD": "the directory",
+        "_END": "the directory",
+    },
     "directory.py": {
+        "_BOTS_AFTER": "the directory",
         "_ALL_BOTS": "the directory",
         "_REMOVED_BOTS": "the directory",
         "_BOTS": "the directory",
         "_TOKEN": "a token says whose it is",
-        "add_token": "the directory",
     },
     "imports.py": {"_NEXT": "finds due work"},
     "leasing.py": {

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optin.domain.bots import SECRETS, Bot, Token, kept_settings
+from optin.domain.bots import DEPLOYMENT, SECRETS, Bot, Token, kept_settings
 from optin.domain.errors import Conflict, NotFound
 from optin.stores import rows
 from optin.stores.postgres.connection import CLOCK, Session, fetch
@@ -29,18 +29,23 @@ EXCLUSIVE = f"SELECT pg_advisory_xact_lock({_LOCK})"
 
 _VERSION = "(SELECT value FROM meta WHERE key = 'directory_version')"
 _COMPARE = f"SELECT {_VERSION}, {CLOCK}"
-_BUMP = """INSERT INTO meta (key, value) VALUES ('directory_version', '1')
+#: Every change ends with it.
+BUMP = """INSERT INTO meta (key, value) VALUES ('directory_version', '1')
  ON CONFLICT (key) DO UPDATE SET value = (meta.value::bigint + 1)::text"""
 # One statement, one instant: what is remembered belongs to the version that it came with.
-_BOT = f"""SELECT {_VERSION}, b.settings FROM (SELECT 1) AS one
+_BOT = f"""SELECT {_VERSION}, {CLOCK}, b.settings FROM (SELECT 1) AS one
  LEFT JOIN bots b ON b.bot_id = $1 AND b.removed IS NULL"""
-_TOKEN_COLUMNS = "digest, bot_id, token_id, scopes, created, revoked"
-_TOKEN = f"""SELECT {_VERSION}, t.digest, t.bot_id, t.token_id, t.scopes, t.created, t.revoked
- FROM (SELECT 1) AS one LEFT JOIN tokens t ON t.digest = $1"""
+TOKEN_COLUMNS = "digest, bot_id, token_id, scopes, created, revoked"
+_TOKEN = f"""SELECT {_VERSION}, {CLOCK}, t.digest, t.bot_id, t.token_id, t.scopes, t.created,
+ t.revoked FROM (SELECT 1) AS one LEFT JOIN tokens t ON t.digest = $1"""
 _BOTS = """SELECT bot_id, settings FROM bots WHERE removed IS NULL AND bot_id = ANY($1)"""
 _ALL_BOTS = "SELECT bot_id, settings FROM bots WHERE removed IS NULL ORDER BY bot_id"
+_BOTS_AFTER = """SELECT bot_id, settings FROM bots WHERE bot_id > $1 AND removed IS NULL
+ ORDER BY bot_id LIMIT $2"""
 _REMOVED_BOTS = "SELECT bot_id, settings FROM bots WHERE removed IS NOT NULL ORDER BY bot_id"
-_TOKENS = f"""SELECT {_TOKEN_COLUMNS} FROM tokens WHERE bot_id = $1
+_ADD_TOKEN = f"""INSERT INTO tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
+ ON CONFLICT (digest) DO NOTHING"""
+_TOKENS = f"""SELECT {TOKEN_COLUMNS} FROM tokens WHERE bot_id = $1
  ORDER BY created, token_id"""
 
 
@@ -52,19 +57,26 @@ class DirectoryCopy:
         self.tokens: dict[bytes, Token] = {}
         self._version = -1
         self._compared = float("-inf")
+        self._clock = 0
+
+    def now(self) -> int:
+        """The database's clock, UTC µs: as it was at the comparison, and what this machine counted
+        since; ahead by what the comparison took, so that no token outlives its end (R3)."""
+        return self._clock + int((time.monotonic() - self._compared) * 1_000_000)
 
     def is_fresh(self) -> bool:
         """Whether it was compared recently enough to answer from."""
         return time.monotonic() - self._compared < FRESH
 
-    def compare(self, version: int, begun: float) -> bool:
+    def compare(self, version: int, begun: float, clock: int) -> bool:
         """Forgets everything if the directory changed since. `begun`: when the look at it began
-        (monotonic, seconds). False for a version that is older than the copy's."""
+        (monotonic, seconds); `clock`: what the database's said. False for a version that is older
+        than the copy's."""
         if version > self._version:
             self.bots, self.tokens = {}, {}
             self._version = version
-        if version == self._version:
-            self._compared = max(self._compared, begun)
+        if version == self._version and begun > self._compared:
+            self._compared, self._clock = begun, clock
         return version == self._version
 
 
@@ -72,8 +84,9 @@ async def compare(session: Session, copy: DirectoryCopy) -> int:
     """Compares the copy; returns the database's clock."""
     begun = time.monotonic()
     found = await session.fetchrow(_COMPARE)
-    copy.compare(_number(found and found[0]), begun)
-    return int(found[1]) if found else 0
+    assert found is not None  # noqa: S101 - a SELECT without FROM gives one row
+    copy.compare(_number(found[0]), begun, found[1])
+    return int(found[1])
 
 
 def _number(version: Any) -> int:
@@ -84,10 +97,11 @@ async def look_up_bot(session: Session, seal: Seal, copy: DirectoryCopy, bot_id:
     """The bot with its secrets opened, remembered from now on; None if there is none."""
     begun = time.monotonic()
     found = await session.fetchrow(_BOT, bot_id)
-    current = copy.compare(_number(found and found[0]), begun)
-    if found is None or found[1] is None:
+    assert found is not None  # noqa: S101 - the left side of the join has one row
+    current = copy.compare(_number(found[0]), begun, found[1])
+    if found[2] is None:
         return None
-    bot = Bot(bot_id, _opened(seal, bot_id, from_json(found[1])))
+    bot = Bot(bot_id, _opened(seal, bot_id, from_json(found[2])))
     if current:
         copy.bots[bot_id] = bot
     return bot
@@ -105,13 +119,14 @@ async def look_up_bots(
 
 
 async def look_up_token(session: Session, copy: DirectoryCopy, digest: bytes) -> Token | None:
-    """The token, remembered from now on; one of a removed bot is revoked."""
+    """The token, dead or alive, remembered from now on."""
     begun = time.monotonic()
     found = await session.fetchrow(_TOKEN, digest)
-    current = copy.compare(_number(found and found[0]), begun)
-    if found is None or found[1] is None:
+    assert found is not None  # noqa: S101 - the left side of the join has one row
+    current = copy.compare(_number(found[0]), begun, found[1])
+    if found[2] is None:
         return None
-    token = rows.token(found[1:])
+    token = rows.token(found[2:])
     if current:
         copy.tokens[digest] = token
     return token
@@ -120,6 +135,12 @@ async def look_up_token(session: Session, copy: DirectoryCopy, digest: bytes) ->
 async def all_bots(session: Session, seal: Seal) -> list[Bot]:
     """All bots that were not removed, by id."""
     found = await fetch(session, _ALL_BOTS)
+    return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
+
+
+async def bots_after(session: Session, seal: Seal, after: str, limit: int) -> list[Bot]:
+    """Some bots, by id, from behind `after`."""
+    found = await fetch(session, _BOTS_AFTER, after, limit)
     return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
 
 
@@ -159,7 +180,7 @@ async def put_settings(
     kept = {key: value for key, value in {**known.settings, **changes}.items() if value}
     settings = to_json(_sealed(seal, bot_id, kept))
     await session.execute("UPDATE bots SET settings = $2 WHERE bot_id = $1", bot_id, settings)
-    await session.execute(_BUMP)
+    await session.execute(BUMP)
     return Bot(bot_id, kept)
 
 
@@ -170,30 +191,25 @@ async def remove_bot(session: Session, seal: Seal, bot_id: str, now: int) -> Non
         "UPDATE bots SET removed = $2, settings = $3 WHERE bot_id = $1", bot_id, now, settings
     )
     await session.execute(
-        "UPDATE tokens SET revoked = $2 WHERE bot_id = $1 AND revoked IS NULL", bot_id, now
+        "UPDATE tokens SET revoked = $2 WHERE bot_id = $1 AND coalesce(revoked, $2) >= $2",
+        bot_id,
+        now,
     )
-    await session.execute(_BUMP)
+    await session.execute(BUMP)
 
 
 async def add_token(session: Session, seal: Seal, new: Token) -> None:
-    """Adds a token to a bot that exists."""
-    await _existing(session, seal, new.bot_id)
-    await session.execute(
-        f"INSERT INTO tokens ({_TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)",
-        new.digest,
-        new.bot_id,
-        new.token_id,
-        ",".join(sorted(new.scopes)),
-        new.created,
-        new.revoked,
-    )
-    await session.execute(_BUMP)
+    """Adds a token to the deployment, or to a bot that exists."""
+    if new.bot_id != DEPLOYMENT:
+        await _existing(session, seal, new.bot_id)
+    await session.execute(_ADD_TOKEN, *rows.token_row(new))
+    await session.execute(BUMP)
 
 
 async def revoke_token(session: Session, bot_id: str, token_id: str, now: int) -> None:
     """Kills the token; one that is dead already stays dead since then."""
     changed = await session.execute(
-        """UPDATE tokens SET revoked = coalesce(revoked, $3)
+        """UPDATE tokens SET revoked = least(coalesce(revoked, $3), $3)
          WHERE bot_id = $1 AND token_id = $2""",
         bot_id,
         token_id,
@@ -201,7 +217,7 @@ async def revoke_token(session: Session, bot_id: str, token_id: str, now: int) -
     )
     if changed == "UPDATE 0":
         raise NotFound(f"Bot {bot_id} has no token {token_id}.")
-    await session.execute(_BUMP)
+    await session.execute(BUMP)
 
 
 async def _existing(session: Session, seal: Seal, bot_id: str) -> Bot:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from optin.domain.bots import Bot, Token
-from optin.domain.errors import InconsistentRecord, MasterKeyMismatch
+from optin.domain.errors import InconsistentRecord, MasterKeyMismatch, OptinError
+from optin.domain.tokens import Replacement, lives
+from optin.ports.directory import Plan
+from optin.ports.records import AnswerKey, StoredAnswer
 from optin.stores.digests import META_KEY, Digests, new_wrapped_key, unwrapped
-from optin.stores.postgres import directory
+from optin.stores.postgres import deployment, directory
 from optin.stores.postgres.connection import (
     CLOCK,
     WORK,
@@ -51,11 +55,17 @@ class PostgresDirectory:
     async def token(self, digest: bytes) -> Token | None:
         copy = self._copy
         if copy.is_fresh() and digest in copy.tokens:
-            return copy.tokens[digest]
-        return await self._read(lambda s: directory.look_up_token(s, copy, digest))
+            found: Token | None = copy.tokens[digest]
+        else:
+            found = await self._read(lambda s: directory.look_up_token(s, copy, digest))
+        now = self._clock() if self._clock else copy.now()
+        return found if found is not None and lives(found, now) else None
 
     async def bots(self) -> list[Bot]:
         return await self._read(lambda s: directory.all_bots(s, self._seal))
+
+    async def bots_after(self, after: str, limit: int) -> list[Bot]:
+        return await self._read(lambda s: directory.bots_after(s, self._seal, after, limit))
 
     async def removed_bots(self) -> list[Bot]:
         return await self._read(directory.removed_bots)
@@ -87,6 +97,25 @@ class PostgresDirectory:
 
         await self._change(revoke)
 
+    async def replace_tokens(
+        self, bot_ids: Sequence[str], plan: Plan
+    ) -> Mapping[str, Sequence[Replacement] | OptinError]:
+        async def change(session: Session) -> Mapping[str, Sequence[Replacement] | OptinError]:
+            now = await self._now(session)
+            return await deployment.replace_tokens(session, bot_ids, plan, now)
+
+        return await self._change(change, again=True)
+
+    async def deployment_answer(self, key: AnswerKey) -> StoredAnswer | None:
+        return await self._read(lambda s: deployment.answer(s, key))
+
+    async def keep_deployment_answer(self, answer: StoredAnswer) -> StoredAnswer:
+        async def keep(session: Session) -> StoredAnswer:
+            made = replace(answer, created=await self._now(session))
+            return await deployment.keep(session, made)
+
+        return await self._write(keep, again=True)
+
     async def meta(self, key: str) -> str | None:
         found: str | None = await self._read(lambda s: s.fetchval(_META, key))
         return found
@@ -105,9 +134,9 @@ class PostgresDirectory:
     async def _now(self, session: Session) -> int:
         return self._clock() if self._clock else int(await session.fetchval(f"SELECT {CLOCK}"))
 
-    async def _change(self, change: Callable[[Session], Awaitable[T]]) -> T:
+    async def _change(self, change: Callable[[Session], Awaitable[T]], *, again: bool = False) -> T:
         """A change of the directory; afterwards this process sees it at once."""
-        changed = await self._write(change, directory.EXCLUSIVE)
+        changed = await self._write(change, directory.EXCLUSIVE, again=again)
         await self._read(lambda s: directory.compare(s, self._copy))
         return changed
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from optin.domain.bots import SECRETS, Bot, Token, kept_settings
+from optin.domain.bots import DEPLOYMENT, SECRETS, Bot, Token, kept_settings
 from optin.domain.errors import Conflict, InconsistentRecord, MasterKeyMismatch, NotFound
 from optin.stores import rows
 from optin.stores.digests import META_KEY, Digests, new_wrapped_key, unwrapped
@@ -22,8 +22,11 @@ from optin.stores.texts import from_json, to_json
 #: How old the comparison may be when an answer is given from the copy, in seconds.
 FRESH = 0.5
 
-_BUMP = """INSERT INTO meta VALUES ('directory_version', '1')
+#: Every change ends with it.
+BUMP = """INSERT INTO meta VALUES ('directory_version', '1')
  ON CONFLICT (key) DO UPDATE SET value = value + 1"""
+
+ADD_TOKEN = "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
 
 
 class DirectoryCopy:
@@ -93,6 +96,16 @@ def bots(connection: sqlite3.Connection, seal: Seal) -> list[Bot]:
     return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
 
 
+def bots_after(connection: sqlite3.Connection, seal: Seal, after: str, limit: int) -> list[Bot]:
+    """Some bots, by id, from behind `after`."""
+    found = connection.execute(
+        """SELECT bot_id, settings FROM bots WHERE bot_id > ? AND removed IS NULL
+         ORDER BY bot_id LIMIT ?""",
+        (after, limit),
+    ).fetchall()
+    return [Bot(bot_id, _opened(seal, bot_id, from_json(s))) for bot_id, s in found]
+
+
 def removed_bots(connection: sqlite3.Connection) -> list[Bot]:
     """Those that were removed, by id, with what is left of their settings."""
     found = connection.execute(
@@ -102,7 +115,7 @@ def removed_bots(connection: sqlite3.Connection) -> list[Bot]:
 
 
 def token(connection: sqlite3.Connection, digest: bytes) -> Token | None:
-    """The token; one of a removed bot is as good as revoked."""
+    """The token, dead or alive."""
     row = connection.execute("SELECT * FROM tokens WHERE digest = ?", (digest,)).fetchone()
     return rows.token(row) if row else None
 
@@ -133,7 +146,7 @@ def put_settings(
     kept = {key: value for key, value in merged.items() if value}
     settings = to_json(_sealed(seal, bot_id, kept))
     connection.execute("UPDATE bots SET settings = ? WHERE bot_id = ?", (settings, bot_id))
-    connection.execute(_BUMP)
+    connection.execute(BUMP)
     return Bot(bot_id, kept)
 
 
@@ -144,31 +157,30 @@ def remove_bot(connection: sqlite3.Connection, seal: Seal, bot_id: str, now: int
         "UPDATE bots SET removed = ?, settings = ? WHERE bot_id = ?", (now, settings, bot_id)
     )
     connection.execute(
-        "UPDATE tokens SET revoked = ? WHERE bot_id = ? AND revoked IS NULL", (now, bot_id)
+        "UPDATE tokens SET revoked = ?1 WHERE bot_id = ?2 AND coalesce(revoked, ?1) >= ?1",
+        (now, bot_id),
     )
-    connection.execute(_BUMP)
+    connection.execute(BUMP)
 
 
 def add_token(connection: sqlite3.Connection, seal: Seal, new: Token) -> None:
-    """Adds a token to a bot that exists."""
-    _existing(connection, seal, new.bot_id)
-    scopes = ",".join(sorted(new.scopes))
-    connection.execute(
-        "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)",
-        (new.digest, new.bot_id, new.token_id, scopes, new.created, new.revoked),
-    )
-    connection.execute(_BUMP)
+    """Adds a token to the deployment, or to a bot that exists."""
+    if new.bot_id != DEPLOYMENT:
+        _existing(connection, seal, new.bot_id)
+    connection.execute(ADD_TOKEN, rows.token_row(new))
+    connection.execute(BUMP)
 
 
 def revoke_token(connection: sqlite3.Connection, bot_id: str, token_id: str, now: int) -> None:
     """Kills the token; one that is dead already stays dead since then."""
     changed = connection.execute(
-        "UPDATE tokens SET revoked = coalesce(revoked, ?) WHERE bot_id = ? AND token_id = ?",
+        """UPDATE tokens SET revoked = min(coalesce(revoked, ?1), ?1)
+         WHERE bot_id = ?2 AND token_id = ?3""",
         (now, bot_id, token_id),
     )
     if not changed.rowcount:
         raise NotFound(f"Bot {bot_id} has no token {token_id}.")
-    connection.execute(_BUMP)
+    connection.execute(BUMP)
 
 
 def _existing(connection: sqlite3.Connection, seal: Seal, bot_id: str) -> Bot:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from optin.domain.bots import Bot, Token
+from optin.domain.errors import OptinError
+from optin.domain.tokens import Replacement, lives
+from optin.ports.directory import Plan
+from optin.ports.records import AnswerKey, StoredAnswer
 from optin.stores.seal import Seal
-from optin.stores.sqlite import directory
+from optin.stores.sqlite import deployment, directory
 from optin.stores.sqlite.connection import snapshot, transaction
 from optin.stores.sqlite.threads import Aside, Checkpointer, ConnectionThread
 
@@ -43,11 +48,16 @@ class SQLiteDirectory:
     async def token(self, digest: bytes) -> Token | None:
         copy = self._copy
         if copy.is_fresh() and digest in copy.tokens:
-            return copy.tokens[digest]
-        return await self._read(lambda c: copy.look_up_token(c, digest))
+            found: Token | None = copy.tokens[digest]
+        else:
+            found = await self._read(lambda c: copy.look_up_token(c, digest))
+        return found if found is not None and lives(found, self._clock()) else None
 
     async def bots(self) -> list[Bot]:
         return await self._read(lambda c: directory.bots(c, self._seal))
+
+    async def bots_after(self, after: str, limit: int) -> list[Bot]:
+        return await self._read(lambda c: directory.bots_after(c, self._seal, after, limit))
 
     async def removed_bots(self) -> list[Bot]:
         return await self._read(directory.removed_bots)
@@ -69,6 +79,23 @@ class SQLiteDirectory:
 
     async def revoke_token(self, bot_id: str, token_id: str) -> None:
         await self._change(lambda c: directory.revoke_token(c, bot_id, token_id, self._clock()))
+
+    async def replace_tokens(
+        self, bot_ids: Sequence[str], plan: Plan
+    ) -> Mapping[str, Sequence[Replacement] | OptinError]:
+        return await self._change(
+            lambda c: deployment.replace_tokens(c, bot_ids, plan, self._clock())
+        )
+
+    async def deployment_answer(self, key: AnswerKey) -> StoredAnswer | None:
+        return await self._read(lambda c: deployment.answer(c, key))
+
+    async def keep_deployment_answer(self, answer: StoredAnswer) -> StoredAnswer:
+        def keep(connection: sqlite3.Connection) -> StoredAnswer:
+            with transaction(connection):
+                return deployment.keep(connection, replace(answer, created=self._clock()))
+
+        return await self._writer.run(keep)
 
     async def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def inside(connection: sqlite3.Connection) -> T:
