@@ -40,6 +40,7 @@ _COMMANDS = (
     "keywords",
     "sandbox",
     "migrate",
+    "copy",
     "demo",
 )
 
