@@ -41,6 +41,7 @@ _COMMANDS = (
     "keywords",
     "sandbox",
     "migrate",
+    "copy",
     "demo",
 )
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from optin.domain.bots import DEPLOYMENT, SECRETS, Bot, Token, kept_settings
-from optin.domain.errors import Conflict, NotFound
+from optin.domain.errors import Conflict, NotFound, StoreUnavailable
+from optin.ports.whole import MARK
 from optin.stores import rows
 from optin.stores.postgres.connection import CLOCK, Session, fetch
 from optin.stores.seal import Seal
@@ -28,7 +29,7 @@ SHARED = f"SELECT pg_advisory_xact_lock_shared({_LOCK})"
 EXCLUSIVE = f"SELECT pg_advisory_xact_lock({_LOCK})"
 
 _VERSION = "(SELECT value FROM meta WHERE key = 'directory_version')"
-_COMPARE = f"SELECT {_VERSION}, {CLOCK}"
+_COMPARE = f"SELECT {_VERSION}, {CLOCK}, (SELECT value FROM meta WHERE key = '{MARK}')"
 #: Every change ends with it.
 BUMP = """INSERT INTO meta (key, value) VALUES ('directory_version', '1')
  ON CONFLICT (key) DO UPDATE SET value = (meta.value::bigint + 1)::text"""
@@ -81,10 +82,14 @@ class DirectoryCopy:
 
 
 async def compare(session: Session, copy: DirectoryCopy) -> int:
-    """Compares the copy; returns the database's clock."""
+    """Compares the copy; returns the database's clock. Raises `StoreUnavailable` for a database
+    that bears the mark of a move to another one: nothing may be committed that would stay behind.
+    """
     begun = time.monotonic()
     found = await session.fetchrow(_COMPARE)
     assert found is not None  # noqa: S101 - a SELECT without FROM gives one row
+    if found[2]:
+        raise StoreUnavailable("The database is one side of a copy: see `optin copy`.")
     copy.compare(_number(found[0]), begun, found[1])
     return int(found[1])
 
