@@ -88,7 +88,7 @@ def main() -> None:
             try:
                 measure(service, token)
             finally:
-                service.stop()
+                service.kill()  # its chores are on their way through all bots
     finally:
         server.close()
 
