@@ -18,6 +18,8 @@ from tests.ha.machine import Machine
 from tests.ha.proxy import PrimaryProxy
 
 PATIENCE = 120.0
+#: More than one loop of Patroni, in seconds.
+_SETTLED = 7.0
 
 
 class Cluster:
@@ -57,10 +59,14 @@ class Cluster:
         return found
 
     def wait_whole(self) -> None:
-        """Returns when each machine says: one primary, one synchronous standby, one more."""
+        """Returns when each machine says for some seconds on end: one primary, one synchronous
+        standby, one more. What has just woken believes for a loop in what was."""
         whole = ["leader", "replica", "sync_standby"]
         deadline = time.monotonic() + PATIENCE
-        while not all(sorted(m.cluster().values()) == whole for m in self.machines):
+        since = time.monotonic()
+        while time.monotonic() - since < _SETTLED:
+            if not all(sorted(m.cluster().values()) == whole for m in self.machines):
+                since = time.monotonic()
             if time.monotonic() > deadline:
                 logs = "\n".join(f"--- {m.name} {m.cluster()}\n{m.log()}" for m in self.machines)
                 raise AssertionError(f"the cluster did not become whole\n{logs}")

@@ -120,7 +120,8 @@ def _places(address: str, count: int) -> list[str]:
 
 
 def _standing(member: dict[str, Any]) -> str:
-    well = member["state"] in ("running", "streaming")
+    # A standby that runs and does not stream may still have to be rewound: it is none yet.
+    well = member["state"] == ("running" if member["role"] == "leader" else "streaming")
     return str(member["role"] if well else member["state"])
 
 
