@@ -38,7 +38,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="optin-pg-", dir="/tmp"))
         self._options = options
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        self._programs = self._readable(_programs())
+        self._programs = self._readable(programs())
         self._process: subprocess.Popen[bytes] | None = None
         self._made = 0
         data = self._folder / "data"
@@ -175,7 +175,8 @@ async def fresh_database() -> AsyncIterator[str]:
         yield url
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder that `initdb` and `postgres` are in."""
     named = os.environ.get("OPTIN_TEST_POSTGRESQL")
     if named:
         return Path(named)
