@@ -40,6 +40,9 @@ SPANNING = {
         "_OLDEST": "finds due work",
         "_BOTS": "finds due work",
         "_RECEIVERS": "finds due work",
+        "_BOTS_ON_SHARDS": "finds due work",
+        "_RECEIVERS_ON_SHARDS": "finds due work",
+        "_FIND": "finds due work",
         "_LIVING": "finds bots",
         "_TAKE": "leases due work",
     },
@@ -90,7 +93,7 @@ async def test_the_columns_are_those_of_the_statements() -> None:
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, name, kind in found:
         columns.setdefault(table, []).append((name, kind))
-    told = {each.name: [("bot_id", "text"), *each.types.items()] for each in tables.TABLES}
+    told = {each.name: [("bot_id", "text"), *each.types.items()] for each in tables.DISTRIBUTED}
     assert {name: columns[name] for name in told} == told
     assert columns.keys() - told.keys() == SHARED
     assert set(erasing.TABLES) == set(columns)
