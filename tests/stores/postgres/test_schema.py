@@ -52,7 +52,8 @@ SPANNING = {
 
 _STATEMENT = re.compile(r"\s*\(?(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _USED = re.compile(r"\b(FROM|INTO|UPDATE|JOIN) +(?!unnest|LATERAL)([\w{}.]+)")
-_OF_ONE_BOT = re.compile(r"bot_id = \$1|SELECT \$1, u\.\*|VALUES \(\$1, \$2, \$3")
+# `{rows}`: each begins with $1, see `Table.insert`.
+_OF_ONE_BOT = re.compile(r"bot_id = \$1|VALUES \{rows\}|VALUES \(\$1, \$2, \$3")
 
 _OF_BOTS = {each.name for each in tables.TABLES} | {"bots", "tokens", "{table}", "{self.name}"}
 
