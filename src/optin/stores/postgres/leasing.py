@@ -10,6 +10,7 @@ On shards nothing may be locked across bots: what is due is found first, then ta
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,14 +30,16 @@ _TAKE = """UPDATE {table} SET claimant = $5, leased_until = $6
   WHERE q.stage = 'waiting' AND q.due <= $1 AND q.leased_until <= $1
   ORDER BY q.due LIMIT $2 FOR UPDATE OF q SKIP LOCKED) AS d
  WHERE {table}.bot_id = d.bot_id AND {table}.{id} = d.{id} RETURNING {columns}"""
-#: The same on shards, in two steps: what is due of the places; then, of one bot, what still is.
-_FIND = """SELECT q.bot_id, q.{id} FROM {table} q
+#: The same on shards, in two steps: whose work is due, and how much; then as much of one bot's.
+_FIND = """SELECT q.bot_id FROM {table} q
  JOIN unnest($3::text[], $4::text[]) AS w (bot, host) ON q.bot_id = w.bot AND {same}
  WHERE q.stage = 'waiting' AND q.due <= $1 AND q.leased_until <= $1 ORDER BY q.due LIMIT $2"""
-_TAKE_FOUND = """UPDATE {table} SET claimant = $4, leased_until = $5
- FROM (SELECT q.{id} FROM {table} q WHERE q.bot_id = $1 AND q.{id} = ANY($3)
+# Materialized: a plan that ran the search twice would pass over its own locks and take more.
+_TAKE_FOUND = """WITH d AS MATERIALIZED (SELECT q.{id} FROM {table} q
+  WHERE q.bot_id = $1 AND {there}
   AND q.stage = 'waiting' AND q.due <= $2 AND q.leased_until <= $2
-  ORDER BY q.{id} FOR UPDATE SKIP LOCKED) AS d
+  ORDER BY q.due LIMIT $6 FOR UPDATE SKIP LOCKED)
+ UPDATE {table} SET claimant = $4, leased_until = $5 FROM d
  WHERE {table}.bot_id = $1 AND {table}.{id} = d.{id} RETURNING {columns}"""
 _BOTS = """WITH RECURSIVE everyone (bot) AS (
  (SELECT bot_id FROM {table} WHERE stage = 'waiting' ORDER BY bot_id LIMIT 1) UNION ALL
@@ -101,7 +104,9 @@ def _on_shards(table: tables.Table, identifier: str, *, receivers: bool) -> Queu
         plain,
         bots=_BOTS_ON_SHARDS.format(**named),
         receivers=_RECEIVERS_ON_SHARDS if receivers else "",
-        take=_TAKE_FOUND.format(**named),
+        take=_TAKE_FOUND.format(
+            **named, there="q.receiver = ANY($3)" if receivers else "cardinality($3::text[]) > 0"
+        ),
         find=_FIND.format(**named, same="q.receiver = w.host" if receivers else "w.host = ''"),
     )
 
@@ -143,21 +148,19 @@ async def take(
 
 async def find(
     session: Session, queue: Queue, asked: Lease, wanted: Sequence[tuple[str, str]]
-) -> dict[str, list[str]]:
-    """On shards: the ids of what is due there, by bot."""
+) -> dict[str, int]:
+    """On shards: how much of the oldest that is due there is whose."""
     bots, hosts = [bot for bot, _ in wanted], [host for _, host in wanted]
-    found: dict[str, list[str]] = {}
-    for bot_id, name in await fetch(session, queue.find, asked.now, asked.limit, bots, hosts):
-        found.setdefault(bot_id, []).append(name)
-    return found
+    found = await fetch(session, queue.find, asked.now, asked.limit, bots, hosts)
+    return Counter(row[0] for row in found)
 
 
 async def take_found(
-    session: Session, queue: Queue, asked: Lease, bot_id: str, found: Sequence[str]
+    session: Session, queue: Queue, asked: Lease, bot_id: str, hosts: Sequence[str], most: int
 ) -> list[Row]:
-    """On shards: the rows of those of the bot that are still due and nobody's, leased."""
-    times = (asked.now, list(found), asked.claimant, asked.until)
-    return await fetch(session, queue.take, bot_id, *times)
+    """On shards: the rows of what is due of the bot, leased; what another is taking is left out."""
+    values = (asked.now, list(hosts), asked.claimant, asked.until, most)
+    return await fetch(session, queue.take, bot_id, *values)
 
 
 async def _wanted(

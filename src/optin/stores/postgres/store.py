@@ -185,11 +185,12 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
     ) -> list[Row]:
         """A transaction for each bot; one whose shard is down is in nobody's way."""
         leased: list[Row] = []
-        for bot_id, found in (
+        for bot_id, most in (
             await self._read(lambda s: leasing.find(s, queue, asked, places))
         ).items():
+            hosts = [host for bot, host in places if bot == bot_id]
             take = functools.partial(
-                leasing.take_found, queue=queue, asked=asked, bot_id=bot_id, found=found
+                leasing.take_found, queue=queue, asked=asked, bot_id=bot_id, hosts=hosts, most=most
             )
             try:
                 leased += await self._write(take)
