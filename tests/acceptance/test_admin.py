@@ -12,8 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.acceptance.nodes import node
 from tests.acceptance.program import Program, wait_until
-from tests.acceptance.test_two_nodes import _enforced, _status, node, sessions
+from tests.acceptance.test_two_nodes import _enforced, _status, sessions
 from tests.stores.postgres.server import server
 
 AT_ONCE = 8
@@ -34,7 +35,7 @@ def url() -> Iterator[str]:
 def nodes(tmp_path: Path, url: str) -> Iterator[tuple[Program, Program, str]]:
     """Two that run, and a deployment token."""
     with ExitStack() as ending:
-        one, other = (node(tmp_path / name, url, "ab" * 32) for name in ("one", "other"))
+        one, other = (node(tmp_path / name, url) for name in ("one", "other"))
         token: str = one.result("admin", "token", "add", "--name", "ops")["token"]
         for program in (one, other):
             ending.enter_context(program)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.nodes import node
 from tests.acceptance.program import Program, wait_until
-from tests.acceptance.test_two_nodes import node
 from tests.ha.cluster import Cluster
 from tests.ha.load import BOT, Clients, Log
 from tests.ha.machine import Machine
@@ -78,7 +78,7 @@ class Row:
 def campaign(folder: Path, kills: Sequence[Kill]) -> None:
     """Loads two nodes, kills under them, and compares the ledger with what they acknowledged."""
     with Cluster() as cluster, contextlib.ExitStack() as ending:
-        nodes = [node(folder / name, cluster.url, "ab" * 32) for name in ("one", "other")]
+        nodes = [node(folder / name, cluster.url) for name in ("one", "other")]
         token = nodes[0].add_bot(BOT)
         for program in nodes:
             ending.enter_context(program)

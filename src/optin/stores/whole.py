@@ -28,8 +28,8 @@ TABLES = (
     "import_rows",
 )
 #: Not copied row by row. `meta`: its content is taken over at the beginning. `writers`: they are
-#: leases of processes; the chains that they held are what is copied.
-APART = ("meta", "writers")
+#: leases of processes; the chains that they held are what is copied. `marks`: of their batches.
+APART = ("meta", "writers", "marks")
 
 #: Of `meta`: what belongs to one database, not to its content.
 _OWN = {"schema_version", "probe", MARK, MADE_BY}

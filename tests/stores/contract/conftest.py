@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from optin.stores.postgres import PostgresStore
 from optin.stores.sqlite import SQLiteStore
 from optin.stores.sqlite.migrate import migrate
 from tests.conftest import SEAL, first_token
-from tests.stores.postgres.server import fresh_database
+from tests.stores.postgres.server import emptied, fresh_database
 from tests.stores.works import BOT, OTHER_BOT
 
 #: Opens one more connection to the test's database, as another process would.
@@ -40,7 +41,8 @@ async def _sqlite(folder: Path, clock: Clock) -> AsyncIterator[Open]:
 
 @asynccontextmanager
 async def _postgres(_: Path, clock: Clock) -> AsyncIterator[Open]:
-    async with fresh_database() as url:
+    named = os.environ.get("OPTIN_TEST_DATABASE")
+    async with emptied(named) if named else fresh_database() as url:
         yield lambda: PostgresStore.open(url, SEAL, clock=clock)
 
 

@@ -22,10 +22,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 
+from optin.stores.postgres import tables
 from optin.stores.postgres.migrate import migrate
 
 _PATIENCE = 60.0
@@ -173,6 +174,22 @@ async def fresh_database() -> AsyncIterator[str]:
         await migrate(shared.url("migrated"))
     async with shared.fresh("migrated") as url:
         yield url
+
+
+@contextlib.asynccontextmanager
+async def emptied(url: str) -> AsyncIterator[str]:
+    """A database that is there, migrated and emptied; its name ends in `_test`."""
+    if not urlsplit(url).path.endswith("_test"):
+        raise RuntimeError("OPTIN_TEST_DATABASE is emptied: its name must end in '_test'.")
+    await migrate(url)
+    connection = await asyncpg.connect(url)
+    try:
+        for table in (*(each.name for each in tables.DISTRIBUTED), "bots", "tokens", "writers"):
+            await connection.execute(f"DELETE FROM {table}")
+        await connection.execute("DELETE FROM meta WHERE key <> 'schema_version'")
+    finally:
+        await connection.close()
+    yield url
 
 
 def programs() -> Path:

@@ -46,6 +46,9 @@ SPANNING = {
         "_OLDEST": "finds due work",
         "_BOTS": "finds due work",
         "_RECEIVERS": "finds due work",
+        "_BOTS_ON_SHARDS": "finds due work",
+        "_RECEIVERS_ON_SHARDS": "finds due work",
+        "_FIND": "finds due work",
         "_LIVING": "finds bots",
         "_TAKE": "leases due work",
     },
@@ -55,7 +58,8 @@ SPANNING = {
 
 _STATEMENT = re.compile(r"\s*\(?(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _USED = re.compile(r"\b(FROM|INTO|UPDATE|JOIN) +(?!unnest|LATERAL)([\w{}.]+)")
-_OF_ONE_BOT = re.compile(r"bot_id = \$1|SELECT \$1, u\.\*|VALUES \(\$1, \$2, \$3")
+# `{rows}`: each begins with $1, see `Table.insert`.
+_OF_ONE_BOT = re.compile(r"bot_id = \$1|VALUES \{rows\}|VALUES \(\$1, \$2, \$3")
 
 _OF_BOTS = {each.name for each in tables.TABLES} | {"bots", "tokens", "{table}", "{self.name}"}
 
@@ -96,7 +100,7 @@ async def test_the_columns_are_those_of_the_statements() -> None:
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, name, kind in found:
         columns.setdefault(table, []).append((name, kind))
-    told = {each.name: [("bot_id", "text"), *each.types.items()] for each in tables.TABLES}
+    told = {each.name: [("bot_id", "text"), *each.types.items()] for each in tables.DISTRIBUTED}
     assert {name: columns[name] for name in told} == told
     assert columns.keys() - told.keys() == SHARED
     assert set(erasing.TABLES) == set(columns)

@@ -2,7 +2,8 @@
 
 Directory changes and commits keep apart by an advisory lock: a commit sees settings as of now, and
 nothing of a bot that was removed. A batch whose COMMIT was not answered is asked for by its number
-(`Writer`): it is done again only if it is certain that it was not done.
+(`Writer`): it is done again only if it is certain that it was not done. On shards there is a
+transaction for each bot.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import functools
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -78,21 +79,23 @@ class Commits:
         seal: Seal,
         digests: Digests,
         clock: Callable[[], int] | None,
-        slot: int | None = None,
+        writer: Writer,
     ) -> None:
-        """`slot`: the only one that will do; `SlotHeld` if it is another process's."""
         self._sessions = Sessions(url, 1)
         self._seal = seal
         self._digests = digests
         self._clock = clock
         self._copy = DirectoryCopy()
         self._alone = asyncio.Lock()
-        self.writer = Writer(slot)
+        self.writer = writer
 
     async def run(self, works: Sequence[Work[Any]]) -> list[Any]:
         """An answer or an exception for each work. Raises `StoreUnavailable` for all of them."""
+        bots = dict.fromkeys(work.bot_id for work in works)
+        if self.writer.sharded and len(bots) > 1:
+            return await self._bot_by_bot(works, bots)
         try:
-            return await self.transact(lambda under_way: _group(under_way, works))
+            return await self.transact(works[0].bot_id, lambda tx: _group(tx, works))
         except _NothingToWrite as looked:
             return list(looked.args[0])
         except (BadData, InconsistentRecord) as refused:
@@ -101,6 +104,19 @@ class Commits:
         # One of them is bad: each on its own, so that the others are not lost with it.
         return [await self._one(work) for work in works]
 
+    async def _bot_by_bot(self, works: Sequence[Work[Any]], bots: Iterable[str]) -> list[Any]:
+        """On shards a transaction is about one bot, so that it ends on one node, in one phase: the
+        second of two may come after the acknowledgement (R6)."""
+        answers: dict[int, Any] = {}
+        for bot_id in bots:
+            places = [place for place, work in enumerate(works) if work.bot_id == bot_id]
+            try:
+                told = await self.run([works[place] for place in places])
+            except StoreUnavailable as failed:
+                told = [failed] * len(places)
+            answers.update(zip(places, told, strict=True))
+        return [answers[place] for place in range(len(works))]
+
     async def _one(self, work: Work[Any]) -> Any:
         """One work's answer: a failure of the store now is not that of what is committed."""
         try:
@@ -108,15 +124,16 @@ class Commits:
         except StoreUnavailable as failed:
             return failed
 
-    async def transact(self, act: Act[T]) -> T:
+    async def transact(self, bot_id: str, act: Act[T]) -> T:
         """One transaction that writes, tried until it is certain that it was or was not committed.
 
-        `act` may run more than once. Raises what it raises, `BadData` if the database refuses what
-        was written, and `StoreUnavailable`.
+        `bot_id`: whom it is about; on shards, nobody else. `act` may run more than once.
+        Raises what it raises, `BadData` if the database refuses what was written, and
+        `StoreUnavailable`.
         """
         with errors.store_errors():
             try:
-                return await self._insist(act)
+                return await self._insist(bot_id, act)
             except Exception as failed:
                 if errors.is_bad_data(failed):
                     told = errors.told(failed)
@@ -133,14 +150,14 @@ class Commits:
             _log.debug("the writer's slot was not given back: %r", failed)
         await self._sessions.close()
 
-    async def _insist(self, act: Act[T]) -> T:
+    async def _insist(self, bot_id: str, act: Act[T]) -> T:
         """Tries again what certainly was not committed and may go through next time."""
         deadline = asyncio.get_running_loop().time() + AGAIN_FOR
         pause, outrun = 0.02, 0
         while True:
             try:
                 async with self._alone:
-                    return await self._once(act)
+                    return await self._once(bot_id, act)
             except Exception as failed:
                 self.writer.forget()
                 outrun += isinstance(failed, errors.TAKEN)
@@ -152,18 +169,20 @@ class Commits:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads tries
             pause = min(2 * pause, 0.5)
 
-    async def _once(self, act: Act[T]) -> T:
+    async def _once(self, bot_id: str, act: Act[T]) -> T:
         done: list[tuple[T, Mapping[str, Head]]] = []
         number = 0
         try:
             async with self._sessions.session() as session:
                 if not self.writer.is_held:
                     await self.writer.take(session)
+                await self.writer.renew(session)
                 async with transaction(session, directory.SHARED):
+                    await self.writer.check(session)
                     done.append(await act(self._under_way(session)))
-                    number = await self.writer.mark(session)
+                    number = await self.writer.mark(session, bot_id)
         except errors.CommitUnknown as unknown:
-            if not done or not await self._was_committed(number, unknown):
+            if not done or not await self._was_committed(bot_id, number, unknown):
                 raise ConnectionError("the commit was lost with its connection") from unknown
             self.writer.forget()
             return done[0][0]
@@ -175,14 +194,17 @@ class Commits:
         digest = functools.cache(self._digests.of)
         return UnderWay(session, self.writer, self._seal, self._copy, digest, self._clock)
 
-    async def _was_committed(self, number: int, unknown: errors.CommitUnknown) -> bool:
+    async def _was_committed(self, bot_id: str, number: int, unknown: errors.CommitUnknown) -> bool:
         """Asks until the server says so. Raises `CommitUnknown` if it does not."""
         _log.warning("a commit's outcome was not seen (%s); asking for it", errors.told(unknown))
         deadline = asyncio.get_running_loop().time() + ASK_FOR
         while asyncio.get_running_loop().time() < deadline:
             try:
                 async with self._sessions.session() as session:
-                    return await self.writer.was_committed(session, number)
+                    known = await self.writer.was_committed(session, bot_id, number)
+                if known is None:
+                    break
+                return known
             except (asyncpg.PostgresError, *errors.LOST, errors.CommitUnknown) as failed:
                 _log.info("the outcome is not known yet: %s", errors.told(failed))
             await asyncio.sleep(0.1 + 0.2 * random.random())  # noqa: S311 - only spreads tries

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from optin.stores.postgres.errors import ROLLED_BACK, CommitUnknown, is_lost, is_refused
+from optin.stores.postgres.errors import ROLLED_BACK, CommitUnknown, is_lost
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -40,7 +40,8 @@ AGAIN_FOR = 4.0
 
 _SESSION = """SET statement_timeout = '15s'; SET lock_timeout = '5s';
 SET idle_in_transaction_session_timeout = '30s'; SET jit = off;
-SET citus.override_table_visibility = off; SET citus.max_adaptive_executor_pool_size = 1;
+SET client_min_messages = warning; SET citus.override_table_visibility = off;
+SET citus.max_adaptive_executor_pool_size = 1;
 SELECT set_config('synchronous_commit', 'on', false)
  WHERE current_setting('synchronous_commit') = 'off'"""  # R13: on disk before it is acknowledged
 
@@ -221,8 +222,9 @@ def cut(session: Session) -> None:
 
 
 async def commit(session: Session) -> None:
-    """Ends the transaction. Raises the server's error if it refused for sure, `CommitUnknown` if
-    that is not known, or if it warned: then the commit may not be on the synchronous standby."""
+    """Ends the transaction. Raises `CommitUnknown` if it failed, since nothing that is written here
+    is checked as late as that, or if the server warned: then the commit may not be on the
+    synchronous standby, or not on its shard."""
     warned: list[Any] = []
 
     def warn(_: object, message: object) -> None:
@@ -236,8 +238,7 @@ async def commit(session: Session) -> None:
     try:
         done = await ending
     except Exception as failed:
-        if is_refused(failed):
-            raise
+        # A server with shards behind it may have committed there before it failed itself.
         raise CommitUnknown(str(failed)) from failed
     with contextlib.suppress(Exception):
         session.remove_log_listener(warn)

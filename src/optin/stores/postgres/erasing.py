@@ -26,7 +26,11 @@ from optin.stores.postgres.saving import as_read, save
 from optin.stores.texts import from_json
 
 #: What becomes of a contact's data, by table. A test holds it against the schema.
-TABLES = {**erasure.TABLES, "writers": "holds nobody's data"}
+TABLES = {
+    **erasure.TABLES,
+    "writers": "holds nobody's data",
+    "marks": "holds nobody's data",
+}
 
 _OTHERS = """SELECT kind, others FROM events
  WHERE bot_id = $1 AND identity = ANY($2) AND others <> ''"""

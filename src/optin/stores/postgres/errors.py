@@ -26,6 +26,13 @@ class SlotLost(Exception):
     """Another process writes under this process's number: a new one must be taken."""
 
 
+class Redistributed(StoreUnavailable):
+    """The tables were distributed since this process opened the database."""
+
+    def __init__(self) -> None:
+        super().__init__("The tables were distributed meanwhile: start this process again.")
+
+
 #: Ways in which a connection is gone, or never was; also what asyncpg raises on a dying one.
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -68,13 +75,6 @@ def is_bad_data(failed: BaseException) -> bool:
 def is_lost(failed: BaseException) -> bool:
     """Whether the connection is to blame, and another one may do better."""
     return isinstance(failed, LOST) and not is_bad_data(failed)
-
-
-def is_refused(failed: BaseException) -> bool:
-    """Whether the server itself answered that the transaction failed, so that it did for sure."""
-    return isinstance(failed, asyncpg.PostgresError) and not isinstance(
-        failed, (*LOST, asyncpg.StatementCompletionUnknownError, asyncpg.QueryCanceledError)
-    )
 
 
 class SlotHeld(Exception):

@@ -16,6 +16,7 @@ from optin.stores.postgres.commits import Commits
 from optin.stores.postgres.connection import Row, Session, Sessions, snapshot
 from optin.stores.postgres.errors import SlotHeld, store_errors
 from optin.stores.postgres.ledgers import PostgresLedger
+from optin.stores.postgres.writers import Writer
 
 _WAS_THERE = "SELECT 1 FROM bots WHERE bot_id = $1"
 
@@ -24,6 +25,7 @@ class PostgresErasure(PostgresLedger):
     """Forgets contacts and cuts ledgers."""
 
     _url: str
+    _sharded: bool
     _digests: Digests
     _lanes: Sequence[Commits]
 
@@ -42,7 +44,7 @@ class PostgresErasure(PostgresLedger):
         scope = await self._snapshot(known)
         cleared = await self._clear(bot_id, scope, await self.now())
         done = await self._lanes[self._lane(bot_id)].transact(
-            lambda under_way: erasing.forget(under_way, bot_id, identity, asked)
+            bot_id, lambda under_way: erasing.forget(under_way, bot_id, identity, asked)
         )
         cleared += await self._clear(bot_id, done.scope, done.at)
         return Erased(done.at, len(done.scope), done.entries, done.records + cleared)
@@ -82,7 +84,8 @@ class PostgresErasure(PostgresLedger):
 
     async def _cut_for(self, writer: int, bot_id: str, until: Horizons) -> int | None:
         """In the place of a writer that is gone; one that is not cuts its chains itself."""
-        lane = Commits(self._url, self._seal, self._digests, self._clock, writer)
+        only = Writer(writer, sharded=self._sharded)
+        lane = Commits(self._url, self._seal, self._digests, self._clock, only)
         try:
             return await _cut(lane, bot_id, until)
         except SlotHeld:
@@ -101,6 +104,8 @@ class PostgresErasure(PostgresLedger):
 
 async def _cut(lane: Commits, bot_id: str, until: Horizons) -> int | None:
     try:
-        return await lane.transact(lambda under_way: retaining.cut(under_way, bot_id, until))
+        return await lane.transact(
+            bot_id, lambda under_way: retaining.cut(under_way, bot_id, until)
+        )
     except retaining.NothingToCut:
         return None

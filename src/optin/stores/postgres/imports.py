@@ -10,6 +10,7 @@ from optin.domain.events import Event
 from optin.ports.imports import ImportJob, ImportRow, ImportState
 from optin.stores import import_rows, ledger
 from optin.stores.postgres import tables
+from optin.stores.postgres.adding import add
 from optin.stores.postgres.connection import Row, Session, fetch
 from optin.stores.postgres.operators import PostgresDirectory
 from optin.stores.postgres.queues import times
@@ -50,18 +51,15 @@ class PostgresImports(PostgresDirectory):
     """Keeps jobs, their bodies and their rows."""
 
     async def put_import(self, job: ImportJob) -> None:
-        values = tables.arrays([import_rows.job_row(job)])
-        await self._write(lambda s: s.execute(tables.IMPORTS.put, job.bot_id, *values), again=True)
+        row = import_rows.job_row(job)
+        await self._write(lambda s: add(s, tables.IMPORTS.put, [row]), again=True)
 
     async def put_import_body(
         self, bot_id: str, import_id: str, pieces: Mapping[int, bytes]
     ) -> None:
         if pieces:
             kept = [(bot_id, import_id, number, body) for number, body in pieces.items()]
-            values = tables.arrays(kept)
-            await self._write(
-                lambda s: s.execute(tables.IMPORT_BODIES.put, bot_id, *values), again=True
-            )
+            await self._write(lambda s: add(s, tables.IMPORT_BODIES.put, kept), again=True)
 
     async def import_body(self, bot_id: str, import_id: str, piece: int) -> bytes | None:
         found = await self._fetch(_BODY, bot_id, import_id, piece)
@@ -134,6 +132,5 @@ async def _take(session: Session, found: Row, claimant: str, until: int) -> Impo
         await session.execute(_SPOIL, found[0], found[1])
         return None
     job = replace(waiting, state=ImportState.RUNNING, claimant=claimant, leased_until=until)
-    values = tables.arrays([import_rows.job_row(job)])
-    await session.execute(tables.IMPORTS.put, job.bot_id, *values)
+    await add(session, tables.IMPORTS.put, [import_rows.job_row(job)])
     return job

@@ -4,12 +4,15 @@ Two ways lead to it, as on SQLite. Mostly the oldest few hundred that are due ho
 somebody who is left out has a long queue in front; then a walk from one bot and receiver that
 something waits for to the next, a seek each, passes over a queue however long it is. A row that
 another lease is just taking is passed over. What finds due work spans bots.
+
+On shards nothing may be locked across bots: what is due is found first, then taken bot by bot.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optin.stores.postgres import tables
 from optin.stores.postgres.connection import Row, Session, fetch
@@ -27,6 +30,17 @@ _TAKE = """UPDATE {table} SET claimant = $5, leased_until = $6
   WHERE q.stage = 'waiting' AND q.due <= $1 AND q.leased_until <= $1
   ORDER BY q.due LIMIT $2 FOR UPDATE OF q SKIP LOCKED) AS d
  WHERE {table}.bot_id = d.bot_id AND {table}.{id} = d.{id} RETURNING {columns}"""
+#: The same on shards, in two steps: whose work is due, and how much; then as much of one bot's.
+_FIND = """SELECT q.bot_id FROM {table} q
+ JOIN unnest($3::text[], $4::text[]) AS w (bot, host) ON q.bot_id = w.bot AND {same}
+ WHERE q.stage = 'waiting' AND q.due <= $1 AND q.leased_until <= $1 ORDER BY q.due LIMIT $2"""
+# Materialized: a plan that ran the search twice would pass over its own locks and take more.
+_TAKE_FOUND = """WITH d AS MATERIALIZED (SELECT q.{id} FROM {table} q
+  WHERE q.bot_id = $1 AND {there}
+  AND q.stage = 'waiting' AND q.due <= $2 AND q.leased_until <= $2
+  ORDER BY q.due LIMIT $6 FOR UPDATE SKIP LOCKED)
+ UPDATE {table} SET claimant = $4, leased_until = $5 FROM d
+ WHERE {table}.bot_id = $1 AND {table}.{id} = d.{id} RETURNING {columns}"""
 _BOTS = """WITH RECURSIVE everyone (bot) AS (
  (SELECT bot_id FROM {table} WHERE stage = 'waiting' ORDER BY bot_id LIMIT 1) UNION ALL
  SELECT (SELECT bot_id FROM {table} WHERE stage = 'waiting' AND bot_id > bot
@@ -38,6 +52,10 @@ _RECEIVERS = """WITH RECURSIVE places (bot, host) AS (
  SELECT bot, (SELECT receiver FROM callbacks WHERE stage = 'waiting' AND bot_id = bot
   AND receiver > host ORDER BY receiver LIMIT 1) FROM places WHERE host IS NOT NULL)
  SELECT bot, host FROM places WHERE host IS NOT NULL"""
+# A walk from shard to shard is refused: these read all that waits, on all shards.
+_BOTS_ON_SHARDS = "SELECT DISTINCT bot_id FROM {table} WHERE stage = 'waiting'"
+_RECEIVERS_ON_SHARDS = """SELECT DISTINCT bot_id, receiver FROM callbacks
+ WHERE stage = 'waiting' AND bot_id = ANY($1)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +72,54 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The statements of one queue. `place`: the column that its time is in."""
+    """The statements of one queue. `place`: the column that its time is in. `find`: on shards
+    what is found before it is taken, else empty."""
 
     oldest: str
     bots: str
     receivers: str
     take: str
     place: int
+    find: str = ""
 
 
-def _queue(table: tables.Table, identifier: str, receivers: str) -> Queue:
+def _queue(table: tables.Table, identifier: str, *, receivers: bool) -> Queue:
     columns = ", ".join(f"{table.name}.{column}" for column in ("bot_id", *table.types))
     named = {"table": table.name, "id": identifier, "columns": columns}
     receiver, same = ("receiver", "q.receiver = w.host") if receivers else ("''", "w.host = ''")
     return Queue(
         _OLDEST.format(**named, receiver=receiver),
         _BOTS.format(**named),
-        receivers,
+        _RECEIVERS if receivers else "",
         _TAKE.format(**named, same=same),
         1 + list(table.types).index("due"),
     )
 
 
-MESSAGES = _queue(tables.MESSAGES, "message_id", "")
-CALLBACKS = _queue(tables.CALLBACKS, "callback_id", _RECEIVERS)
+def _on_shards(table: tables.Table, identifier: str, *, receivers: bool) -> Queue:
+    plain = _queue(table, identifier, receivers=receivers)
+    columns = ", ".join(f"{table.name}.{column}" for column in ("bot_id", *table.types))
+    named = {"table": table.name, "id": identifier, "columns": columns}
+    return replace(
+        plain,
+        bots=_BOTS_ON_SHARDS.format(**named),
+        receivers=_RECEIVERS_ON_SHARDS if receivers else "",
+        take=_TAKE_FOUND.format(
+            **named, there="q.receiver = ANY($3)" if receivers else "cardinality($3::text[]) > 0"
+        ),
+        find=_FIND.format(**named, same="q.receiver = w.host" if receivers else "w.host = ''"),
+    )
+
+
+#: The queues, on one server and on shards.
+MESSAGES = {
+    False: _queue(tables.MESSAGES, "message_id", receivers=False),
+    True: _on_shards(tables.MESSAGES, "message_id", receivers=False),
+}
+CALLBACKS = {
+    False: _queue(tables.CALLBACKS, "callback_id", receivers=True),
+    True: _on_shards(tables.CALLBACKS, "callback_id", receivers=True),
+}
 
 
 async def places(session: Session, queue: Queue, asked: Lease) -> list[tuple[str, str]]:
@@ -102,6 +144,23 @@ async def take(
     times = (asked.now, asked.limit, bots, hosts, asked.claimant, asked.until)
     leased = await fetch(session, queue.take, *times)
     return sorted(leased, key=lambda row: int(row[queue.place]))
+
+
+async def find(
+    session: Session, queue: Queue, asked: Lease, wanted: Sequence[tuple[str, str]]
+) -> dict[str, int]:
+    """On shards: how much of the oldest that is due there is whose."""
+    bots, hosts = [bot for bot, _ in wanted], [host for _, host in wanted]
+    found = await fetch(session, queue.find, asked.now, asked.limit, bots, hosts)
+    return Counter(row[0] for row in found)
+
+
+async def take_found(
+    session: Session, queue: Queue, asked: Lease, bot_id: str, hosts: Sequence[str], most: int
+) -> list[Row]:
+    """On shards: the rows of what is due of the bot, leased; what another is taking is left out."""
+    values = (asked.now, list(hosts), asked.claimant, asked.until, most)
+    return await fetch(session, queue.take, bot_id, *values)
 
 
 async def _wanted(

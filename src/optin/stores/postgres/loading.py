@@ -16,12 +16,13 @@ from optin.ports.store import Reads, Work
 from optin.stores import import_rows, rows
 from optin.stores.batch import Key, Rows
 from optin.stores.postgres import tables
+from optin.stores.postgres.adding import add
 from optin.stores.postgres.connection import Row, Session, fetch
 
-_LOOK = f"""SELECT {tables.IDENTITIES.columns} FROM identities
+#: The states of a bot under these names.
+LOOK = f"""SELECT {tables.IDENTITIES.columns} FROM identities
  WHERE bot_id = $1 AND identity = ANY($2)"""
-_LOCK = f"{_LOOK} ORDER BY identity FOR UPDATE"
-_BLANK = tables.IDENTITIES.insert_new + " RETURNING identity"
+_LOCK = f"{LOOK} ORDER BY identity FOR UPDATE"
 _RECORDED = """SELECT event_id FROM events WHERE bot_id = $1 AND event_id = ANY($2)
  UNION ALL SELECT event_id FROM contact_messages WHERE bot_id = $1 AND event_id = ANY($2)"""
 _TEMPLATES = f"""SELECT {tables.TEMPLATES.columns} FROM templates WHERE bot_id = $1
@@ -129,7 +130,7 @@ async def look_up_states(
     in the snapshot, without locks: who these are."""
     missing = set(identities)
     while missing:
-        found = await fetch(session, _LOOK, bot_id, _names(loaded, bot_id, missing))
+        found = await fetch(session, LOOK, bot_id, _names(loaded, bot_id, missing))
         take_states(loaded, bot_id, missing, found)
         missing = reached(loaded, bot_id, identities)[1]
     return reached(loaded, bot_id, identities)[0]
@@ -158,7 +159,7 @@ async def _lock(session: Session, loaded: Rows, bot_id: str, identities: set[str
             take_states(loaded, bot_id, identities, found)
             return blanks
         new = [(bot_id, *rows.state_row(bot_id, who, UNKNOWN)[1:]) for who in absent]
-        made = await fetch(session, _BLANK, bot_id, *tables.arrays(new))
+        made = await add(session, tables.IDENTITIES.insert_new, new, " RETURNING identity")
         blanks |= {(bot_id, row[0]) for row in made}
         if len(made) == len(absent) == len(identities):
             take_states(loaded, bot_id, identities, [])

@@ -10,6 +10,7 @@ from importlib.resources import files
 import asyncpg
 
 from optin.domain.errors import SchemaMismatch, StartupError
+from optin.stores.postgres import shards, writers
 from optin.stores.postgres.connection import CONNECT, connect_options
 from optin.stores.postgres.errors import LOST, told
 
@@ -46,8 +47,22 @@ async def is_empty(url: str) -> bool:
     return await version(url) == 0
 
 
+async def migrated(url: str) -> bool:
+    """Whether the database is distributed by the bot. Raises `StartupError`, and `SchemaMismatch`
+    if there is anything to migrate."""
+    async with _connected(url) as connection:
+        old = await _version(connection) < newest_version()
+        sharded = not old and await shards.is_sharded(connection)
+        if old or (await shards.has_citus(connection) and not sharded):
+            raise SchemaMismatch(
+                "The PostgreSQL database has an old schema: run 'optin migrate' first."
+            )
+        return sharded
+
+
 async def migrate(url: str) -> tuple[int, int]:
-    """Brings the database to the newest schema. Returns (before, after).
+    """Brings the database to the newest schema. Returns (before, after). Where Citus is there, the
+    tables are distributed.
 
     Several processes may do this at once: one after the other looks what is left to do.
     """
@@ -64,6 +79,10 @@ async def migrate(url: str) -> tuple[int, int]:
                         _MARK,
                         str(number),
                     )
+        if await shards.has_citus(connection):
+            async with connection.transaction():
+                await connection.execute(writers.CHOOSING)
+                await shards.distribute(connection)
         return before, newest_version()
 
 
@@ -118,3 +137,4 @@ async def _check(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         raise StartupError(
             "The PostgreSQL server runs with fsync = off: a crash would lose what was acknowledged."
         )
+    await shards.check(connection)

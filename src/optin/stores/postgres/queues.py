@@ -36,6 +36,14 @@ async def stale_messages(
     return rows.readable(rows.message, found)
 
 
+def by_bot(tried: Sequence[Callback]) -> list[list[Callback]]:
+    """A part for each bot."""
+    parts: dict[str, list[Callback]] = {}
+    for each in tried:
+        parts.setdefault(each.bot_id, []).append(each)
+    return list(parts.values())
+
+
 async def put_callbacks(session: Session, tried: Sequence[Callback]) -> None:
     """Writes down what became of them, bot by bot and in one order."""
     values = sorted(

@@ -12,9 +12,9 @@ from optin.ports.store import Reading, States
 from optin.stores.batch import Rows
 from optin.stores.digests import Digests
 from optin.stores.postgres import tables
-from optin.stores.postgres.connection import CLOCK, Session, Sessions, fetch, snapshot
+from optin.stores.postgres.connection import CLOCK, Row, Session, Sessions, fetch, snapshot
 from optin.stores.postgres.errors import store_errors
-from optin.stores.postgres.loading import look_up_states, reached, state_in, take_states
+from optin.stores.postgres.loading import LOOK, look_up_states, reached, state_in, take_states
 
 #: Who asks for what: the bot's id and identities.
 Asked = tuple[str, Sequence[str]]
@@ -26,9 +26,16 @@ _NOW = f"SELECT {CLOCK}"
 
 
 class StateReader:
-    """Reads states with a connection of its own. `clock`: in place of the database's, for tests."""
+    """Reads states with a connection of its own. `clock`: in place of the database's, for tests.
 
-    def __init__(self, url: str, digests: Digests, clock: Callable[[], int] | None) -> None:
+    On shards a query about a bot runs on its node, with that node's clock. Times are the
+    coordinator's, as those of commits, so they are asked for apart.
+    """
+
+    def __init__(
+        self, url: str, digests: Digests, clock: Callable[[], int] | None, *, sharded: bool
+    ) -> None:
+        self._sharded = sharded
         self._sessions = Sessions(url, 1)
         self._digests = digests
         self._clock = clock
@@ -78,12 +85,20 @@ class StateReader:
         # Spellings need no look; if links lead further, everything is read again in one snapshot.
         guess = {who for identity in identities for who in neighbours(identity, UNLINKED)}
         names = sorted({name for who in guess for name in (who, loaded.digest(bot_id, who))})
-        found = await fetch(session, _NOW_AND_STATES, bot_id, names)
+        found = await self._look(session, bot_id, names)
         take_states(loaded, bot_id, guess, (row[1:] for row in found if row[1] is not None))
         if reached(loaded, bot_id, identities)[1]:
             async with snapshot(session):
                 return await self.all_states(session, bot_id, identities)
         return self._clock() if self._clock else int(found[0][0]), loaded
+
+    async def _look(self, session: Session, bot_id: str, names: list[str]) -> list[Row]:
+        """The rows of those that are there, each with the time before it; at least one."""
+        if not self._sharded:
+            return await fetch(session, _NOW_AND_STATES, bot_id, names)
+        rows = await fetch(session, LOOK, bot_id, names)
+        now = await session.fetchval(_NOW)
+        return [(now, *row) for row in rows] or [(now, None)]
 
     async def all_states(
         self, session: Session, bot_id: str, identities: Collection[str]

@@ -18,6 +18,7 @@ from optin.stores import ledger, retention
 from optin.stores.batch import Rows
 from optin.stores.ledger import Head, Row
 from optin.stores.postgres import tables
+from optin.stores.postgres.adding import add
 from optin.stores.postgres.commits import UnderWay
 from optin.stores.postgres.connection import Session, fetch
 from optin.stores.postgres.ledger_pages import LEDGER
@@ -91,11 +92,9 @@ async def _save(
         await session.execute(_DROP.format(table=table), bot_id, gone)
     shown = sorted({row[13] for row in made.dropped if row[13] is not None})
     await session.execute(_UNUSED, bot_id, shown)
-    first = tables.arrays([made.checkpoint[0]])
-    await session.execute(tables.EVENTS.insert, bot_id, *first)
+    await add(session, tables.EVENTS.insert, [made.checkpoint[0]])
     commit = ledger.commit(made.checkpoint, head)
-    link = tables.arrays([ledger.commit_row(commit)])
-    await session.execute(tables.COMMITS.insert, bot_id, *link)
+    await add(session, tables.COMMITS.insert, [ledger.commit_row(commit)])
     return Head(commit.seq, commit.hash)
 
 

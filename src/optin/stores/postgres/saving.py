@@ -6,13 +6,14 @@ somebody else was faster, that is a `UniqueViolationError`: the batch then reads
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from optin.stores import import_rows, ledger, rows
 from optin.stores.batch import Key, Rows, Writes
 from optin.stores.ledger import Head
 from optin.stores.postgres import tables
+from optin.stores.postgres.adding import add
 from optin.stores.postgres.connection import Row, Session
 from optin.stores.postgres.errors import Outrun
 from optin.stores.postgres.tables import Table
@@ -45,7 +46,7 @@ async def save(
 ) -> dict[str, Head]:
     """Writes it all; where each bot's chain stands then. `read`: the rows before the works ran."""
     states = [rows.state_row(key[0], key[1], state) for key, state in writes.states.items()]
-    await _run(session, tables.IDENTITIES.put, states)
+    await add(session, tables.IDENTITIES.put, states)
     await _unblank(session, blanks - writes.states.keys())
     heads = await _append(session, writer, writes)
     await _save_templates(session, read, writes)
@@ -57,9 +58,9 @@ async def save(
     )
     # An id is made of the fact that it tells: what is owed already is not owed twice.
     owed = map(rows.callback_row, writes.callbacks)
-    await _run(session, tables.CALLBACKS.insert_new, owed)
+    await add(session, tables.CALLBACKS.insert_new, owed)
     kept = (rows.webhook_row(bot_id, each) for bot_id, each in writes.webhooks)
-    await _run(session, tables.WEBHOOKS.insert_new, kept)
+    await add(session, tables.WEBHOOKS.insert_new, kept)
     for (bot_id, webhook_id), note in sorted(writes.notes.items()):
         await session.execute(_NOTE, bot_id, webhook_id, note)
     await _put(
@@ -76,23 +77,18 @@ async def save(
         (bot_id, each.import_id, each.number): import_rows.kept_row(bot_id, each)
         for bot_id, each in writes.import_rows
     }
-    await _run(session, tables.IMPORT_ROWS.put, kept_rows.values())
+    await add(session, tables.IMPORT_ROWS.put, kept_rows.values())
     await _save_blacklist(session, writes.blacklist)
     return heads
-
-
-async def _run(session: Session, sql: str, values: Iterable[Row]) -> None:
-    for bot_id, its_rows in tables.by_bot(values).items():
-        await session.execute(sql, bot_id, *tables.arrays(its_rows))
 
 
 async def _put(
     session: Session, table: Table, values: Mapping[Key, Row], read: Mapping[Key, Any]
 ) -> None:
     new = [row for key, row in values.items() if key in read and read[key] is None]
-    await _run(session, table.insert, new)
+    await add(session, table.insert, new)
     known = [row for key, row in values.items() if key not in read or read[key] is not None]
-    await _run(session, table.put, known)
+    await add(session, table.put, known)
 
 
 async def _unblank(session: Session, unused: set[Key]) -> None:
@@ -107,10 +103,10 @@ async def _append(session: Session, writer: Writer, writes: Writes) -> dict[str,
     heads = {bot_id: await writer.head(session, bot_id) for bot_id in bots}
     made = ledger.chained(writes.events, writer.slot, heads.__getitem__)
     shown = [(*key, text) for key, text in made.wordings.items()]
-    await _run(session, tables.WORDINGS.insert_new, shown)
-    await _run(session, tables.EVENTS.insert, made.events)
-    await _run(session, tables.CONTACT_MESSAGES.insert, made.messages)
-    await _run(session, tables.COMMITS.insert, map(ledger.commit_row, made.commits))
+    await add(session, tables.WORDINGS.insert_new, shown)
+    await add(session, tables.EVENTS.insert, made.events)
+    await add(session, tables.CONTACT_MESSAGES.insert, made.messages)
+    await add(session, tables.COMMITS.insert, map(ledger.commit_row, made.commits))
     return {each.bot_id: Head(each.seq, each.hash) for each in made.commits}
 
 
@@ -128,7 +124,7 @@ async def _save_templates(session: Session, read: Rows, writes: Writes) -> None:
 
 
 async def _save_blacklist(session: Session, changed: Mapping[Key, bool]) -> None:
-    await _run(session, tables.BLACKLIST.insert_new, [k for k, on in changed.items() if on])
+    await add(session, tables.BLACKLIST.insert_new, [k for k, on in changed.items() if on])
     gone = [key for key, on in changed.items() if not on]
     for bot_id, names in tables.by_bot(gone).items():
         await session.execute(_UNLIST, bot_id, sorted(name for _, name in names))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from optin.domain.consent import NEVER
-from optin.domain.errors import SchemaMismatch
+from optin.domain.errors import StoreUnavailable
 from optin.domain.events import Event, Kind
 from optin.domain.identities import DIGEST_MARK
 from optin.domain.outbox import OutboxMessage
@@ -23,19 +25,24 @@ from optin.stores.postgres.counting import PostgresCounts
 from optin.stores.postgres.forgetting import PostgresErasure
 from optin.stores.postgres.imports import PostgresImports
 from optin.stores.postgres.lists import PostgresLists
-from optin.stores.postgres.migrate import newest_version, version
+from optin.stores.postgres.migrate import migrated
 from optin.stores.postgres.operators import digests_of
 from optin.stores.postgres.reading import Asked, StateReader
+from optin.stores.postgres.writers import Writer
 from optin.stores.seal import Seal
 
 #: Commits under way at once in one process; those of one bot come one after another.
 _LANES = 2
+#: The same on shards, where each commit is of one bot and on one of several nodes.
+_LANES_ON_SHARDS = 8
 #: What a commit may weigh: locks are held for about a tenth of a second.
 _HEAVY = 1_000
 #: How old a proof that the store can commit may be, in seconds: probes must not cost an fsync each.
 _STILL_READY = 1.0
 
 R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
 
 _EVENTS = f"""SELECT {tables.entries("e")}, w.text FROM (
  SELECT {tables.EVENTS.columns} FROM events WHERE bot_id = $1 AND identity = ANY($2)
@@ -54,18 +61,28 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
     """Consent on a server. Made by `open`; the database must be migrated already."""
 
     def __init__(
-        self, url: str, seal: Seal, digests: Digests, clock: Callable[[], int] | None
+        self,
+        url: str,
+        seal: Seal,
+        digests: Digests,
+        clock: Callable[[], int] | None,
+        *,
+        sharded: bool,
     ) -> None:
         super().__init__(url, seal, clock)
         self._url = url
         self._digests = digests
         self._ready_at = float("-inf")
-        self._lanes = [Commits(url, seal, digests, clock) for _ in range(_LANES)]
+        self._sharded = sharded
+        self._lanes = [
+            Commits(url, seal, digests, clock, Writer(sharded=sharded))
+            for _ in range(_LANES_ON_SHARDS if sharded else _LANES)
+        ]
         self._commits: list[Committer[Work[Any], Any]] = [
             Committer(lane.run, most=_HEAVY, weigh=_weight, lane=lambda work: work.bot_id)
             for lane in self._lanes
         ]
-        self._reader = StateReader(url, digests, clock)
+        self._reader = StateReader(url, digests, clock, sharded=sharded)
         self._reads: Committer[Asked, Reading] = Committer(
             self._reader.read,
             most=_HEAVY,
@@ -83,11 +100,8 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
         `SchemaMismatch` for a schema that is newer, or older and not migrated yet, and
         `MasterKeyMismatch`.
         """
-        if await version(url) < newest_version():
-            raise SchemaMismatch(
-                "The PostgreSQL database has an old schema: run 'optin migrate' first."
-            )
-        return cls(url, seal, await digests_of(url, seal), clock)
+        sharded = await migrated(url)
+        return cls(url, seal, await digests_of(url, seal), clock, sharded=sharded)
 
     async def close(self) -> None:
         for commits in self._commits:
@@ -139,7 +153,9 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
     ) -> tuple[int, list[OutboxMessage]]:
         now = await self.now()
         asked = leasing.Lease(now, now + lease_for, claimant, limit, without)
-        return now, rows.readable(rows.message, await self._lease(leasing.MESSAGES, asked))
+        return now, rows.readable(
+            rows.message, await self._lease(leasing.MESSAGES[self._sharded], asked)
+        )
 
     async def lease_callbacks(
         self,
@@ -151,14 +167,36 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
     ) -> tuple[int, list[Callback]]:
         now = await self.now()
         asked = leasing.Lease(now, now + lease_for, claimant, limit, without_bots, without)
-        return now, rows.readable(rows.callback, await self._lease(leasing.CALLBACKS, asked))
+        return now, rows.readable(
+            rows.callback, await self._lease(leasing.CALLBACKS[self._sharded], asked)
+        )
 
     async def _lease(self, queue: leasing.Queue, asked: leasing.Lease) -> list[Row]:
         """Looks before it writes: an idle queue costs no fsync."""
         places = await self._read(lambda s: leasing.places(s, queue, asked))
         if not places:
             return []
-        return await self._write(lambda s: leasing.take(s, queue, asked, places))
+        if not self._sharded:
+            return await self._write(lambda s: leasing.take(s, queue, asked, places))
+        return await self._lease_by_bot(queue, asked, places)
+
+    async def _lease_by_bot(
+        self, queue: leasing.Queue, asked: leasing.Lease, places: Sequence[tuple[str, str]]
+    ) -> list[Row]:
+        """A transaction for each bot; one whose shard is down is in nobody's way."""
+        leased: list[Row] = []
+        for bot_id, most in (
+            await self._read(lambda s: leasing.find(s, queue, asked, places))
+        ).items():
+            hosts = [host for bot, host in places if bot == bot_id]
+            take = functools.partial(
+                leasing.take_found, queue=queue, asked=asked, bot_id=bot_id, hosts=hosts, most=most
+            )
+            try:
+                leased += await self._write(take)
+            except StoreUnavailable as failed:
+                _log.warning("work of bot %s was not leased: %s", bot_id, failed)
+        return sorted(leased, key=lambda row: int(row[queue.place]))
 
     async def stale_messages(self, claimed_before: int, limit: int) -> list[OutboxMessage]:
         now = await self.now()
@@ -172,7 +210,8 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
             *(replace(each, stage=CallbackStage.DEAD) for each in dead),
             *(replace(each, stage=CallbackStage.WAITING) for each in again),
         ]
-        await self._write(lambda s: queues.put_callbacks(s, tried), again=True)
+        for part in queues.by_bot(tried) if self._sharded else [tried]:
+            await self._write(functools.partial(queues.put_callbacks, tried=part), again=True)
 
     async def replay_callbacks(self, bot_id: str, callback_ids: Sequence[str]) -> int:
         now = await self.now()

@@ -31,24 +31,26 @@ class Table:
         """All columns, the bot id first, as a statement names them."""
         return ", ".join(("bot_id", *self.types))
 
-    @property
-    def insert(self) -> str:
-        """Adds rows; one that is there already is an error."""
-        arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(self.types.values(), 2))
-        return f"INSERT INTO {self.name} ({self.columns}) SELECT $1, u.* FROM unnest({arrays}) AS u"
+    def insert(self, count: int) -> str:
+        """Adds as many rows, of one bot; one that is there already is an error."""
+        each = len(self.types)
+        numbers = range(2, 2 + count * each)
+        rows = ", ".join(
+            f"($1, {', '.join(f'${n}' for n in numbers[first : first + each])})"
+            for first in range(0, len(numbers), each)
+        )
+        return f"INSERT INTO {self.name} ({self.columns}) VALUES {rows}"
 
-    @property
-    def insert_new(self) -> str:
+    def insert_new(self, count: int) -> str:
         """Adds those rows that are not there yet."""
-        return f"{self.insert} ON CONFLICT DO NOTHING"
+        return f"{self.insert(count)} ON CONFLICT DO NOTHING"
 
-    @property
-    def put(self) -> str:
+    def put(self, count: int) -> str:
         """Adds rows, or replaces those of the same key."""
         names = list(self.types)
         key = ", ".join(["bot_id", *names[: self.key]])
         changes = ", ".join(f"{name} = excluded.{name}" for name in names[self.key :])
-        return f"{self.insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
+        return f"{self.insert(count)} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
 def _table(name: str, columns: str, key: int = 1) -> Table:
@@ -135,6 +137,13 @@ TABLES = (
     IMPORT_BODIES,
     IMPORT_ROWS,
 )
+
+
+#: Where the tables are distributed, each writer's last commit of each bot (`writers.py`).
+MARKS = _table("marks", "slot bigint, batch bigint")
+
+#: What Citus distributes by the bot. The first says where the others' rows go.
+DISTRIBUTED = (*TABLES, MARKS)
 
 
 def entries(alias: str) -> str:
