@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optin.domain.errors import FutureDated
 from optin.domain.events import SECOND, STOPS, Claim, Kind, Origin
 
@@ -36,6 +38,16 @@ def effective_time(claim: Claim, now: int, live: int) -> int | None:
     if claim.kind in STOPS:
         return min(claim.at + claim.unit - 1, live)
     return claim.at
+
+
+def repeated(claim: Claim, first_seen: int | None) -> Claim:
+    """A live claim that comes or is tried again: if it lifts anything, it counts from then.
+
+    `first_seen`: the newest database time that was known at the first try, UTC µs; None in it.
+    """
+    if first_seen is None or claim.origin is not Origin.LIVE or claim.kind not in _LIFTS:
+        return claim
+    return replace(claim, origin=Origin.REPEATED, at=first_seen)
 
 
 def _unreadable(claim: Claim, live: int) -> int | None:

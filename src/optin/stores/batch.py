@@ -22,13 +22,16 @@ from optin.domain.identities import is_digest
 from optin.domain.ids import ulid
 from optin.domain.links import Links, State
 from optin.domain.outbox import OutboxMessage
-from optin.domain.times import effective_time, live_time
+from optin.domain.times import effective_time, live_time, repeated
 from optin.ports.imports import ImportJob, ImportRow
 from optin.ports.records import AnswerKey, StoredAnswer
 from optin.ports.store import Callback, CallbackKind, RawWebhook, Review, Template, Work
 from optin.stores.ledger import after_erasure
 
 Key = tuple[str, ...]
+
+#: The rows that a work may write.
+_WRITTEN = "states recorded templates messages upstream_ids blacklist reviews answers imports"
 
 
 @dataclass(slots=True)
@@ -101,10 +104,13 @@ class Writes:
 
 @dataclass(slots=True)
 class Batch:
-    """The works of one transaction, run one after another at the database's time `now`."""
+    """The works of one transaction, run one after another at the database's time `now`.
+
+    `first_seen`: what that time was when a try of them was lost (R3)."""
 
     now: int
     rows: Rows
+    first_seen: int | None = None
     writes: Writes = field(default_factory=Writes)
 
     def attempt(self, work: Work[Any], *, alone: bool = False) -> Any:
@@ -112,7 +118,8 @@ class Batch:
 
         `alone`: the batch has no other, so nothing need be kept apart from it.
         """
-        draft = Draft(work.bot_id, self.now, self.rows if alone else self.rows.above())
+        rows = self.rows if alone else self.rows.above()
+        draft = Draft(work.bot_id, self.now, rows, self.first_seen)
         try:
             draft.bot()
             answer = work.run(draft)
@@ -125,17 +132,7 @@ class Batch:
         return answer
 
     def _take_over(self, draft: Draft) -> None:
-        for name in (
-            "states",
-            "recorded",
-            "templates",
-            "messages",
-            "upstream_ids",
-            "blacklist",
-            "reviews",
-            "answers",
-            "imports",
-        ):
+        for name in _WRITTEN.split():
             getattr(self.rows, name).update(getattr(draft.rows, name).maps[0])
         self.writes.take_over(draft.writes)
 
@@ -143,10 +140,11 @@ class Batch:
 class Draft:
     """One work's `Transaction`: see there."""
 
-    __slots__ = ("_bot_id", "now", "rows", "writes")
+    __slots__ = ("_bot_id", "_first_seen", "now", "rows", "writes")
 
-    def __init__(self, bot_id: str, now: int, rows: Rows) -> None:
+    def __init__(self, bot_id: str, now: int, rows: Rows, first_seen: int | None = None) -> None:
         self._bot_id = bot_id
+        self._first_seen = first_seen
         self.now = now
         self.rows = rows
         self.writes = Writes()
@@ -191,6 +189,7 @@ class Draft:
         return self.rows.recorded[self._bot_id, event_id]
 
     def record(self, claim: Claim) -> Event:
+        claim = repeated(claim, self._first_seen)
         state = self._state(claim.identity)
         before = self.reading(claim.identity) if self._url_for_changes() else None
         live = live_time(self.now, self.newest(claim.identity))

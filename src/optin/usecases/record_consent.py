@@ -12,6 +12,7 @@ from optin.domain.consent_items import ConsentItem, parse_item
 from optin.domain.errors import FutureDated, InvalidInput
 from optin.domain.events import Claim, Kind, Origin
 from optin.domain.ids import NewId
+from optin.domain.times import repeated
 from optin.ports.once import Once
 from optin.ports.store import Reads, Store, Transaction
 
@@ -123,9 +124,7 @@ class RecordConsent:
         claim = item.claim(
             self.new_id(), source=caller.source, actor=caller.actor, context=caller.context
         )
-        if first_seen is None or claim.origin is not Origin.LIVE:
-            return claim
-        return replace(claim, origin=Origin.REPEATED, at=first_seen)
+        return repeated(claim, first_seen)
 
 
 @dataclass(frozen=True, slots=True)

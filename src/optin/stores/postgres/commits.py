@@ -47,7 +47,10 @@ class _NothingToWrite(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """A transaction that is under way, and what all that happens in it needs."""
+    """A transaction that is under way, and what all that happens in it needs.
+
+    `first_seen`: the newest database time that was known when a try of it was lost with its
+    connection: whoever waited for it may have given up since (R3)."""
 
     session: Session
     writer: Writer
@@ -55,6 +58,7 @@ class UnderWay:
     copy: DirectoryCopy
     digest: Callable[[str, str], str]
     clock: Callable[[], int] | None
+    first_seen: int | None = None
 
     async def now(self) -> int:
         """The database's clock; the copy of the directory is as of now afterwards."""
@@ -154,12 +158,15 @@ class Commits:
         """Tries again what certainly was not committed and may go through next time."""
         deadline = asyncio.get_running_loop().time() + AGAIN_FOR
         pause, outrun = 0.02, 0
+        first_seen: int | None = None
         while True:
             try:
                 async with self._alone:
-                    return await self._once(bot_id, act)
+                    return await self._once(bot_id, act, first_seen)
             except Exception as failed:
                 self.writer.forget()
+                if first_seen is None and errors.is_lost(failed):
+                    first_seen = self._newest_seen()  # as the try that was lost read it
                 outrun += isinstance(failed, errors.TAKEN)
                 if not _may_go_through(failed, outrun):
                     raise
@@ -169,7 +176,10 @@ class Commits:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads tries
             pause = min(2 * pause, 0.5)
 
-    async def _once(self, bot_id: str, act: Act[T]) -> T:
+    def _newest_seen(self) -> int | None:
+        return self._clock() if self._clock else self._copy.newest_seen
+
+    async def _once(self, bot_id: str, act: Act[T], first_seen: int | None) -> T:
         done: list[tuple[T, Mapping[str, Head]]] = []
         number = 0
         try:
@@ -179,7 +189,7 @@ class Commits:
                 await self.writer.renew(session)
                 async with transaction(session, directory.SHARED):
                     await self.writer.check(session)
-                    done.append(await act(self._under_way(session)))
+                    done.append(await act(self._under_way(session, first_seen)))
                     number = await self.writer.mark(session, bot_id)
         except errors.CommitUnknown as unknown:
             if not done or not await self._was_committed(bot_id, number, unknown):
@@ -190,9 +200,10 @@ class Commits:
         self.writer.moved(heads)
         return answer
 
-    def _under_way(self, session: Session) -> UnderWay:
+    def _under_way(self, session: Session, first_seen: int | None) -> UnderWay:
         digest = functools.cache(self._digests.of)
-        return UnderWay(session, self.writer, self._seal, self._copy, digest, self._clock)
+        known = (self._seal, self._copy, digest, self._clock)
+        return UnderWay(session, self.writer, *known, first_seen)
 
     async def _was_committed(self, bot_id: str, number: int, unknown: errors.CommitUnknown) -> bool:
         """Asks until the server says so. Raises `CommitUnknown` if it does not."""
@@ -222,7 +233,7 @@ async def _group(
     now = await under_way.now()
     loaded.bots = await under_way.bots({work.bot_id for work in works})
     before = as_read(loaded)
-    batch = Batch(now, loaded)
+    batch = Batch(now, loaded, under_way.first_seen)
     answers = [batch.attempt(work) for work in works]
     if not batch.writes:
         raise _NothingToWrite(answers)

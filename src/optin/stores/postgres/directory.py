@@ -60,6 +60,11 @@ class DirectoryCopy:
         self._compared = float("-inf")
         self._clock = 0
 
+    @property
+    def newest_seen(self) -> int | None:
+        """The newest time of the database's clock that was seen, UTC µs; None before any."""
+        return self._clock or None
+
     def now(self) -> int:
         """The database's clock, UTC µs: as it was at the comparison, and what this machine counted
         since; ahead by what the comparison took, so that no token outlives its end (R3)."""
