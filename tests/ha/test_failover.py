@@ -147,6 +147,7 @@ def table(rows: Sequence[Row], log: Log, lost: list[str], doubled: list[str]) ->
     return "\n".join(lines)
 
 
+@pytest.mark.long
 def test_the_power_fails_at_the_primary(tmp_path: Path) -> None:
     """R6, R13: both nodes go on by themselves with another server, and nothing is lost."""
     campaign(tmp_path, PRIMARY[:1])
