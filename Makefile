@@ -21,7 +21,7 @@ run: .venv/.run  ## start a demonstration: a bot, sample contacts, a simulated W
 
 .PHONY: test
 test: .venv/.dev  ## all tests but the full campaigns
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: test-long
 test-long: .venv/.dev  ## all tests, full campaigns too

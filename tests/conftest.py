@@ -19,6 +19,17 @@ settings.load_profile("optin")
 
 SEAL = Seal(bytes(32))
 
+#: Whose tests measure times, or fill the machine: one after another.
+_ALONE = {"acceptance", "bench", "ha"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one process runs when several do: a file, or all that must not run beside each other."""
+    for item in items:
+        folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        group = "alone" if folder in _ALONE else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
 OpenStore = Callable[..., Awaitable[SQLiteStore]]
 
 
