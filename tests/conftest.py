@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = "alone" if folder in _ALONE else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
+
 OpenStore = Callable[..., Awaitable[SQLiteStore]]
 
 

@@ -9,7 +9,7 @@ from optin.cli.output import print_json, print_table, shown_time
 from optin.domain.identities import shown
 from optin.ports.store import Store
 from optin.usecases.reconcile import Compared, Difference
-from optin.wiring.making import reconcile as made
+from optin.wiring.asking import reconcile as made
 
 
 @click.command()

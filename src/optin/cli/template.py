@@ -11,7 +11,7 @@ from optin.cli.output import print_json, print_table, shown_time
 from optin.ports.store import Store, Template
 from optin.usecases.manage_templates import ManageTemplates
 from optin.usecases.sync_templates import Synced
-from optin.wiring.making import sync_templates
+from optin.wiring.asking import sync_templates
 
 
 @click.group()

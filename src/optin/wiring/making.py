@@ -8,13 +8,9 @@ import time
 from optin.domain.ids import time_ordered_id
 from optin.domain.tokens import SECRET_LENGTH
 from optin.ports.store import Store
-from optin.upstreams.meta_templates import MetaTemplates
-from optin.upstreams.sinch_consents import SinchConsents
 from optin.usecases.manage_bots import ManageBots
 from optin.usecases.manage_deployment_tokens import ManageDeploymentTokens
-from optin.usecases.reconcile import Reconcile
 from optin.usecases.rotate_tokens import RotateTokens
-from optin.usecases.sync_templates import SyncTemplates
 
 
 def new_id() -> bytes:
@@ -39,13 +35,3 @@ def rotate_tokens(store: Store) -> RotateTokens:
 
 def _new_secret() -> bytes:
     return secrets.token_bytes(SECRET_LENGTH)
-
-
-def sync_templates(store: Store) -> SyncTemplates:
-    """`SyncTemplates` with every provider that lists templates. Close it."""
-    return SyncTemplates(store, {"meta": MetaTemplates()})
-
-
-def reconcile(store: Store) -> Reconcile:
-    """`Reconcile` with every provider that keeps opt-out lists. Close it."""
-    return Reconcile(store, {"sinch": SinchConsents()})

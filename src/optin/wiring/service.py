@@ -49,7 +49,8 @@ from optin.usecases.watch import Watch
 from optin.web.app import create_app
 from optin.web.client_address import networks
 from optin.web.services import Services
-from optin.wiring.making import manage_bots, new_id, rotate_tokens, sync_templates
+from optin.wiring.asking import sync_templates
+from optin.wiring.making import manage_bots, new_id, rotate_tokens
 from optin.wiring.measuring import (
     MeasuredCheck,
     MeasuredPoster,
