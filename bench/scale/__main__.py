@@ -112,7 +112,8 @@ def tell(subjects: list[Subject]) -> None:
     for what in subjects[0].found:
         typical = statistics.mean if what.startswith("  CPU") else statistics.median
         medians = [typical(each.found[what]) for each in subjects]
-        ratios = ", ".join(f"{m / medians[0]:.2f}" for m in medians[1:])
+        # A few ticks of the CPU's clock may be none at all.
+        ratios = ", ".join(f"{m / medians[0]:.2f}" if medians[0] else "-" for m in medians[1:])
         shown = "".join(f"{m:11.0f}" for m in medians)
         print(f"{what:22}{shown}   ratios {ratios}")
 
