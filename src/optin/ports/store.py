@@ -168,6 +168,10 @@ class Store(Directory, Imports, Ledger, Counts, Protocol):
         behind a chained checkpoint, in one commit: how many entries went. None: nothing is left
         to cut. So it is called until it says so (R16)."""
 
+    async def keep_room(self) -> None:
+        """Makes room for what is to come and gives back what retention has emptied, where the
+        store does not do so by itself; several processes may at once, while others write (R16)."""
+
     async def compact(self) -> None:
         """Rewrites the database, so that free space holds no remnant of what was deleted. Writers
         wait meanwhile."""

@@ -39,6 +39,7 @@ class Housekeep:
             gone += await self.store.prune(bot.bot_id, now - days * DAY, now - CALLBACK_LIFE)
             gone += await self.store.prune_imports(bot.bot_id, now - IMPORT_LIFE)
             await self._retain(bot, now)
+        await self.store.keep_room()
         # Of the deployment there are only answers, which are kept as long as callbacks are.
         return gone + await self.store.prune(DEPLOYMENT, now, now - CALLBACK_LIFE)
 

@@ -78,7 +78,8 @@ async def test_text_compares_byte_by_byte() -> None:
         found = await fetched(
             url,
             """SELECT c.relname, a.attname, l.collname FROM pg_attribute a
-             JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+             JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+              AND NOT c.relispartition
              JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
              LEFT JOIN pg_collation l ON l.oid = a.attcollation
              WHERE a.attnum > 0 AND a.atttypid = 'text'::regtype""",
@@ -93,7 +94,8 @@ async def test_the_columns_are_those_of_the_statements() -> None:
         found = await fetched(
             url,
             """SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
-             JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+             JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+              AND NOT c.relispartition
              JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
              WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""",
         )

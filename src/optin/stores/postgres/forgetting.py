@@ -11,9 +11,9 @@ from optin.domain.retention import Horizons
 from optin.ports.records import Erased, Erasing
 from optin.stores.batch import Rows
 from optin.stores.digests import Digests
-from optin.stores.postgres import clearing, erasing, retaining
+from optin.stores.postgres import clearing, erasing, partitions, retaining
 from optin.stores.postgres.commits import Commits
-from optin.stores.postgres.connection import Row, Session, Sessions, snapshot
+from optin.stores.postgres.connection import CLOCK, Row, Session, Sessions, snapshot
 from optin.stores.postgres.errors import SlotHeld, store_errors
 from optin.stores.postgres.ledgers import PostgresLedger
 from optin.stores.postgres.writers import Writer
@@ -93,6 +93,15 @@ class PostgresErasure(PostgresLedger):
         finally:
             await lane.close()
 
+    async def keep_room(self) -> None:
+        """By the database's own clock, as the ids of what comes are."""
+        aside = Sessions(self._url, 1)
+        try:
+            with store_errors():
+                await aside.run(_keep_parts, again=True)
+        finally:
+            await aside.close()
+
     async def compact(self) -> None:
         aside = Sessions(self._url, 1)
         try:
@@ -100,6 +109,10 @@ class PostgresErasure(PostgresLedger):
                 await aside.run(erasing.compact)
         finally:
             await aside.close()
+
+
+async def _keep_parts(session: Session) -> int:
+    return await partitions.keep(session, await session.fetchval(f"SELECT {CLOCK}"))
 
 
 async def _cut(lane: Commits, bot_id: str, until: Horizons) -> int | None:

@@ -10,8 +10,8 @@ from importlib.resources import files
 import asyncpg
 
 from optin.domain.errors import SchemaMismatch, StartupError
-from optin.stores.postgres import shards, writers
-from optin.stores.postgres.connection import CONNECT, connect_options
+from optin.stores.postgres import partitions, shards, writers
+from optin.stores.postgres.connection import CLOCK, CONNECT, connect_options
 from optin.stores.postgres.errors import LOST, told
 
 #: Whoever migrates holds this lock of the database: "optn".
@@ -83,6 +83,7 @@ async def migrate(url: str) -> tuple[int, int]:
             async with connection.transaction():
                 await connection.execute(writers.CHOOSING)
                 await shards.distribute(connection)
+        await partitions.keep(connection, await connection.fetchval(f"SELECT {CLOCK}"))
         return before, newest_version()
 
 

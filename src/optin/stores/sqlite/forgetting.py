@@ -38,6 +38,9 @@ class SQLiteErasure(SQLiteDirectory):
         with transaction(connection):
             return retaining.cut(connection, Rows(self._digests.of), bot_id, until, self._clock())
 
+    async def keep_room(self) -> None:
+        """Nothing: SQLite uses the room of deleted rows again."""
+
     async def compact(self) -> None:
         await self._writer.run(erasing.compact)
 
