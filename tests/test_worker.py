@@ -16,6 +16,7 @@ from optin.domain.errors import StoreUnavailable
 from optin.domain.events import Kind
 from optin.domain.messages import Category, MessageState
 from optin.domain.outbox import OutboxMessage, Stage
+from optin.ports.stopping import Stopped
 from optin.ports.store import Callback
 from optin.ports.upstream import Accepted, Outcome, Release, Unknown
 from optin.stores.sqlite import SQLiteStore
@@ -349,11 +350,11 @@ async def test_chores_are_done_at_the_start_and_again(store: SQLiteStore) -> Non
     """A chore runs every so often; one that fails is tried again and ends no other."""
     counts = {"good": 0, "bad": 0}
 
-    async def good() -> int:
+    async def good(_: Stopped) -> int:
         counts["good"] += 1
         return 7
 
-    async def bad() -> None:
+    async def bad(_: Stopped) -> None:
         counts["bad"] += 1
         raise StoreUnavailable("down")
 

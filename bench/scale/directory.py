@@ -1,7 +1,8 @@
 """A service with many bots: `python -m bench.scale.directory` (BOTS, from the environment).
 
 How long it takes to start, its memory, how long a changed setting takes to be in force, and the
-answers to checks of bots drawn at random, while its chores go over all bots.
+answers to checks of bots drawn at random, while its chores go over all bots; and how long it takes
+to stop in the middle of that.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from tests.stores.postgres.server import PostgresServer
 
 BOTS = int(os.environ.get("BOTS", "100000"))
 CHECKS = int(os.environ.get("CHECKS", "300"))
+#: Longer than anybody should wait, in seconds.
+STOPS_WITHIN = 900.0
 _COPY = """INSERT INTO bots (bot_id, settings, created)
  SELECT 'bot-' || n, settings, created FROM bots, generate_series(1, $1::int) AS n"""
 _TOKENS = """INSERT INTO tokens (digest, bot_id, token_id, scopes, created)
@@ -59,18 +62,25 @@ def cpu(pid: int) -> float:
 
 
 def measure(service: Program, token: str) -> None:
-    """Starts it and prints what it costs."""
+    """Starts it, prints what it costs, and stops it while its chores are on their way."""
     begun = time.monotonic()
-    service.start()
-    listening = time.monotonic() - begun
-    print(f"{BOTS:,} bots: listens after {listening:.1f} s with {resident(service.pid) >> 10} MiB")
-    before, waited = cpu(service.pid), time.monotonic()
+    with service:
+        listening, memory = time.monotonic() - begun, resident(service.pid) >> 10
+        print(f"{BOTS:,} bots: listens after {listening:.1f} s with {memory} MiB")
+        _ask(service, token)
+        begun = time.monotonic()
+        code = service.stop(within=STOPS_WITHIN)
+        print(f"stopped {time.monotonic() - begun:.2f} s after SIGTERM with exit code {code}")
+
+
+def _ask(service: Program, token: str) -> None:
+    before, begun = cpu(service.pid), time.monotonic()
     times = []
     for _ in range(CHECKS):
         times.append(asked(service.url, "first", token) * 1000)
         time.sleep(random.uniform(0, 0.2))
     shown = statistics.quantiles(times, n=100)
-    used = (cpu(service.pid) - before) / (time.monotonic() - waited)
+    used = (cpu(service.pid) - before) / (time.monotonic() - begun)
     print(f"checks: p50 {statistics.median(times):.1f} ms, p99 {shown[98]:.0f} ms, ", end="")
     print(f"longest {max(times):.0f} ms; {used:.0%} of a core; {resident(service.pid) >> 10} MiB")
 
@@ -85,10 +95,7 @@ def main() -> None:
             service = Program(Path(folder))
             token = service.add_bot("first")
             asyncio.run(_add_bots(url))
-            try:
-                measure(service, token)
-            finally:
-                service.kill()  # its chores are on their way through all bots
+            measure(service, token)
     finally:
         server.close()
 

@@ -89,15 +89,16 @@ class Program:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._ended()
 
-    def stop(self) -> int:
-        """Stops it as an operator does; its exit code."""
+    def stop(self, within: float = 30.0) -> int:
+        """Stops it as an operator does; its exit code. Fails if it takes longer than so many
+        seconds."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._ended()
+        return self._ended(within)
 
-    def _ended(self) -> int:
+    def _ended(self, within: float = 30.0) -> int:
         assert self._process is not None
-        code = self._process.wait(timeout=30)
+        code = self._process.wait(timeout=within)
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process = None

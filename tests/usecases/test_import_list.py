@@ -300,10 +300,9 @@ async def test_stopped_and_taken_up(lists: Lists) -> None:
     data = csv(*(f"+{one},opt-in," for one in numbers(2_000)))
     job = await lists.received(data)
     running = RunImports(lists.store, "first")
-    running.stop()
     leased = await lists.store.lease_import("first", LEASE)
     assert leased is not None
-    halfway = await running.run(leased)
+    halfway = await running.run(leased, stopped=lambda: True)
     assert (halfway.state, halfway.rows) == (ImportState.WAITING, 500)
     assert await RunImports(lists.store, "second")() == 1
     assert (await lists.now(job)).counts == {"recorded": 2_000}

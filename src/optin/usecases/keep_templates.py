@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from optin.domain.bots import Bot
 from optin.domain.errors import OptinError
+from optin.ports.stopping import Stopped, never
 from optin.ports.store import Store
 
 _log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class KeepTemplates:
         default_factory=lambda: asyncio.Semaphore(_AT_ONCE), init=False
     )
 
-    async def round(self) -> None:
-        """Begins what is due, and waits for none of it."""
+    async def round(self, stopped: Stopped = never) -> None:
+        """Begins what is due, and waits for none of it. What waits for its turn asks `stopped`."""
         now = self.monotonic()
         known = {bot.bot_id for bot in await self.store.bots() if self.can_sync(bot)}
         self._due = {bot_id: due for bot_id, due in self._due.items() if bot_id in known}
@@ -54,7 +55,7 @@ class KeepTemplates:
             due = self._due.setdefault(bot_id, now + FIRST * self.jitter())
             if due <= now and bot_id not in self._under_way:
                 self._due[bot_id] = now + EVERY * self.workers * (0.75 + self.jitter() / 2)
-                self._begin(bot_id)
+                self._begin(bot_id, stopped)
 
     async def close(self) -> None:
         """Gives up what is under way: another process, or the next start, does it again."""
@@ -63,13 +64,15 @@ class KeepTemplates:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, bot_id: str) -> None:
-        task = asyncio.create_task(self._one(bot_id))
+    def _begin(self, bot_id: str, stopped: Stopped) -> None:
+        task = asyncio.create_task(self._one(bot_id, stopped))
         self._under_way[bot_id] = task
         task.add_done_callback(lambda _: self._under_way.pop(bot_id, None))
 
-    async def _one(self, bot_id: str) -> None:
+    async def _one(self, bot_id: str, stopped: Stopped) -> None:
         async with self._room:
+            if stopped():
+                return
             try:
                 await self.sync(bot_id)
             except OptinError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from optin.domain.errors import OptinError
 from optin.domain.rises import HOUR, SPAN, rise_id, rises, worth_comparing
+from optin.ports.stopping import Stopped, never
 from optin.ports.store import Reads, Review, Store, Transaction
 
 _log = logging.getLogger(__name__)
@@ -25,10 +26,12 @@ class Watch:
     store: Store
     alarm: Callable[[str, str], None] = _unheard
 
-    async def __call__(self) -> int:
+    async def __call__(self, stopped: Stopped = never) -> int:
         """How many new rises there are. A bot that can not be looked at is in no other's way."""
         found = 0
         for bot in await self.store.bots():
+            if stopped():
+                break
             try:
                 found += await self._one(bot.bot_id)
             except OptinError as error:

@@ -152,7 +152,6 @@ async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
             ending.push_async_callback(upstream.close)
         claimant = secrets.token_hex(8)
         keeping = await ending.enter_async_context(_kept_templates(store, settings.workers))
-        importing = RunImports(store, claimant)
         worker = Worker(
             Deliver(store, upstreams, claimant, new_id),
             CallBack(store, MeasuredPoster(poster), claimant, new_id),
@@ -161,7 +160,7 @@ async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
                 Housekeep(store): HOUSEKEEP_EVERY,
                 keeping.round: keep_templates.ROUND,
                 Watch(store, risen): WATCH_EVERY,
-                importing: IMPORT_EVERY,
+                RunImports(store, claimant): IMPORT_EVERY,
             },
         )
         graphs = _graphs(bare["sandbox"], settings, breakers, pacing)
@@ -175,7 +174,6 @@ async def running_app(settings: Settings) -> AsyncIterator[ASGIApp]:
         await _warn_of_missing(store)
         worker.start()
         ending.push_async_callback(worker.stop)
-        ending.callback(importing.stop)  # before the worker waits for it
         yield create_app(services)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 
 from optin.domain.outbox import OutboxMessage
+from optin.ports.stopping import Stopped
 from optin.ports.store import Callback
 from optin.usecases.call_back import CallBack
 from optin.usecases.deliver import Deliver
@@ -20,8 +21,9 @@ from optin.worker.shares import Shares
 #: Bots of which nothing need be taken up now: an upstream takes nothing of them.
 Resting = Callable[[], Awaitable[Collection[str]]]
 
-#: Something that is done now and then, in every process.
-Chore = Callable[[], Awaitable[object]]
+#: Something that is done now and then, in every process. It goes over all bots, and is told how to
+#: ask whether it shall end.
+Chore = Callable[[Stopped], Awaitable[object]]
 NO_CHORES: Mapping[Chore, float] = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
@@ -130,7 +132,8 @@ class Worker:
         self._callbacks.wake()
 
     async def stop(self) -> None:
-        """Takes up nothing more and waits for what is under way, at most `grace` seconds."""
+        """Takes up nothing more and waits for what is under way, at most `grace` seconds. A chore
+        ends behind the bot at hand; nothing of it is cancelled."""
         self._stopping.set()
         self.wake()
         await asyncio.gather(*self._loops)
@@ -157,7 +160,7 @@ class Worker:
         await self._sleep(POLL if swept else self._sweep_every)
 
     async def _do(self, chore: Chore, every: float) -> None:
-        await chore()
+        await chore(self._stopping.is_set)
         await self._sleep(every)
 
     async def _sleep(self, seconds: float) -> None:

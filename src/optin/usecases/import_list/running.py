@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from optin.domain.errors import Conflict, InvalidInput, NotFound, OptinError
 from optin.domain.lists.rows import Row
 from optin.ports.imports import ImportJob, ImportKind, ImportState
+from optin.ports.stopping import Stopped, never
 from optin.ports.store import Store
 from optin.usecases.import_list.planning import INVALID, Plan
 from optin.usecases.import_list.preparing import Prepared, Preparing
@@ -42,28 +43,26 @@ class RunImports:
 
     store: Store
     claimant: str
-    _stopping: bool = field(default=False, init=False)
 
-    async def __call__(self) -> int:
-        """Works until nothing waits, or `stop`; how many jobs ended. One fault ends no other."""
+    async def __call__(self, stopped: Stopped = never) -> int:
+        """Works until nothing waits, or `stopped`; how many jobs ended. One fault ends no other.
+
+        When stopped, each job ends behind the commit that is under way; others go on with it.
+        """
         under_way: dict[asyncio.Task[ImportJob], str] = {}
         ended = 0
         while True:
-            while len(under_way) < _JOBS and not self._stopping:
+            while len(under_way) < _JOBS and not stopped():
                 job = await self.store.lease_import(self.claimant, LEASE, set(under_way.values()))
                 if job is None:
                     break
-                under_way[asyncio.create_task(self.run(job))] = job.bot_id
+                under_way[asyncio.create_task(self.run(job, stopped=stopped))] = job.bot_id
             if not under_way:
                 return ended
             done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 bot_id = under_way.pop(task)
                 ended += self._ended(task, bot_id)
-
-    def stop(self) -> None:
-        """Ends each job behind the commit that is under way; others go on with it."""
-        self._stopping = True
 
     def _ended(self, task: asyncio.Task[ImportJob], bot_id: str) -> bool:
         try:
@@ -85,16 +84,18 @@ class RunImports:
         await self.store.put_import(taken)
         return taken
 
-    async def run(self, job: ImportJob, heard: Heard = _unheard) -> ImportJob:
-        """Works on a job that is leased to us, to its end or until `stop`. `heard` is called after
-        each commit. Raises `Conflict` if another process has gone on with it, and whatever the
-        store does; then it waits to be leased again."""
+    async def run(
+        self, job: ImportJob, heard: Heard = _unheard, stopped: Stopped = never
+    ) -> ImportJob:
+        """Works on a job that is leased to us, to its end or until `stopped`. `heard` is called
+        after each commit. Raises `Conflict` if another process has gone on with it, and whatever
+        the store does; then it waits to be leased again."""
         try:
             steps = self._undone if job.kind is ImportKind.UNDO else self._rows_done
             async for now in steps(job):
                 job = now
                 heard(job)
-                if self._stopping:
+                if stopped():
                     return await self._given_back(job)
         except (Conflict, NotFound):
             raise
