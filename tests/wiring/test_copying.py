@@ -220,6 +220,38 @@ async def test_damage_is_found_before_anything_is_copied(tmp_path: Path) -> None
         assert not any((await _content(target)).values())
 
 
+@pytest.mark.parametrize("there", ["postgresql", "sqlite"])
+async def test_neither_side_is_served_while_the_source_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    """R12: killed before the first row, the empty target has its mark already: a service on it
+    would not know who has opted out. The next run goes on, or gives both sides back."""
+    async with _places(tmp_path, "sqlite", there, "sqlite") as (source, target, new):
+        await live_in(source)
+        content = await _content(source)
+
+        async def killed(*_: Any) -> None:
+            raise _Killed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Verify, "verify", killed)
+            patched.setattr(CopyDatabase, "give_back", killed)
+            with pytest.raises(_Killed):
+                await _copied(source, target)
+        for side in (source, target):
+            with pytest.raises(StartupError, match="optin copy"):
+                async with opened_store(settings(side), create=True):
+                    pass
+        sources = content["events"][0]["source"]
+        await _sql(source, f"UPDATE events SET source = 'x' WHERE source = '{sources}'")
+        with pytest.raises(InconsistentRecord, match="Checking the source"):
+            await _copied(source, target)
+        await _decisions(source)
+        await _sql(source, f"UPDATE events SET source = '{sources}' WHERE source = 'x'")
+        await _copied(source, new)
+        assert await _content(new) == content
+
+
 async def test_a_difference_at_the_end_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,9 +92,12 @@ class Whole(Protocol):
     async def release(self) -> None:
         """Takes the mark away."""
 
-    async def begin(self, mark: Mark, meta: Mapping[str, str]) -> None:
-        """Marks it as a target and takes over `meta`, in one commit. Raises `Conflict` if there is
-        anything in it, or ever was a service on it."""
+    async def begin(self, mark: Mark) -> None:
+        """Marks it as a target, in one commit. Raises `Conflict` if there is anything in it, or
+        ever was a service on it."""
+
+    async def take_over(self, meta: Mapping[str, str]) -> None:
+        """Puts the source's `meta` there, in one commit."""
 
     async def add(self, table: Table, rows: Sequence[Row]) -> None:
         """Adds whole rows, in one commit. Raises `InconsistentRecord` if they cannot be kept."""

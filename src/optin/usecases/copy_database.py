@@ -1,7 +1,8 @@
 """Move all that a database holds into another one, whole and checked.
 
 From the first moment on the source bears a mark, and no service starts on it any more: nothing can
-be acknowledged that the copy would not have (R12, R13). The target bears one until it is complete.
+be acknowledged that the copy would not have (R12, R13). The target bears one from then on until it
+is complete: a service on less would not know who has opted out.
 Rows go over in the order of their keys, so where to go on after a kill is what is there already.
 """
 
@@ -36,16 +37,15 @@ class CopyDatabase:
     _copy_id: str = ""
     _source_mark: Mark | None = None
     _target_mark: Mark | None = None
-    _new: bool = False
+    _untouched: bool = False
 
     async def claim(self, new_id: str, source_name: str, target_name: str) -> bool:
-        """Marks the source. False: this copy is complete already, and nothing is left to do.
+        """Marks both sides. False: this copy is complete already, and nothing is left to do.
 
         `new_id` names the copy if this is its first run. Raises `Conflict` if either side belongs
         to another copy, the target is not empty, or the source is in use.
         """
         held, begun = await self.source.mark(), await self.target.mark()
-        self._new = held is None
         self._copy_id = held.copy_id if held else new_id
         self._source_mark = Mark(self._copy_id, "source", target_name)
         self._target_mark = Mark(self._copy_id, "target", source_name)
@@ -58,23 +58,35 @@ class CopyDatabase:
         if begun is None and await self.target.meta():
             raise Conflict(f"The database {target_name} is not empty: a copy needs a new one.")
         await self.source.freeze(self._source_mark)
+        if begun is None:
+            await self._mark_target(self._target_mark, new=held is None)
+        there = [await self.target.last(table) for table in await self.target.tables()]
+        self._untouched = not any(there)
         return True
 
+    async def _mark_target(self, mark: Mark, *, new: bool) -> None:
+        try:
+            await self.target.begin(mark)
+        except Conflict:
+            if new:
+                await self.source.release()
+            raise
+
     async def give_back(self) -> None:
-        """Takes the source's mark away if this run has put it there and has not begun to copy."""
-        if self._new:
+        """Takes both marks away unless a row has been copied, in this run or an earlier one. The
+        source's last: as long as it is there, the same copy can be gone on with."""
+        if self._untouched:
+            await self.target.release()
             await self.source.release()
 
     async def begin(self) -> None:
-        """Marks the target and takes over what is not copied row by row. Raises `Conflict` if it
-        is not empty, `StartupError` if the two have not the same tables."""
+        """Takes over what is not copied row by row. Raises `StartupError` if the two have not the
+        same tables."""
         self._tables = await self.source.tables()
         if self._tables != await self.target.tables():
             raise StartupError("The two databases have not the same tables: run `optin migrate`.")
-        if await self.target.mark() is None:
-            assert self._target_mark is not None  # noqa: S101 - `claim` came before
-            await self.target.begin(self._target_mark, await self.source.meta())
-        self._new = False
+        self._untouched = False
+        await self.target.take_over(await self.source.meta())
 
     async def run(self) -> None:
         """Brings over the rows that are not there yet."""

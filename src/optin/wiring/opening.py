@@ -41,11 +41,11 @@ async def open_store(settings: Settings, *, create: bool = False) -> Store:
         await make_or_migrate(settings)
     store = await opened_whatever_its_mark(settings, seal)
     try:
+        if mark := Mark.read(await store.meta(MARK)):
+            raise _being_copied(settings, mark)
         held = await store.meta(FINGERPRINT) or await store.put_meta(FINGERPRINT, seal.fingerprint)
         if held != seal.fingerprint:
             raise _other_key(settings)
-        if mark := Mark.read(await store.meta(MARK)):
-            raise _being_copied(settings, mark)
     except BaseException:
         await store.close()
         raise

@@ -115,8 +115,8 @@ class PostgresWhole:
     async def release(self) -> None:
         await self._run(_written(lambda s: s.execute(_UNMARK), directory.EXCLUSIVE))
 
-    async def begin(self, mark: Mark, meta: Mapping[str, str]) -> None:
-        async def take_over(session: Session) -> None:
+    async def begin(self, mark: Mark) -> None:
+        async def put_mark(session: Session) -> None:
             used = bool((await _meta(session)).keys() - {"schema_version"})
             for name in () if used else TABLES:
                 used = used or bool(await session.fetchval(f"SELECT 1 FROM {name} LIMIT 1"))
@@ -124,11 +124,17 @@ class PostgresWhole:
                 raise Conflict(
                     "The PostgreSQL database is not empty: a copy needs one that was never used."
                 )
-            for key, value in {**meta, MARK: mark.to_json()}.items():
-                await session.execute(_PUT, key, value)
+            await session.execute(_PUT, MARK, mark.to_json())
 
         # Whoever opens the database puts its keys here: before us, and is seen, or not at all.
-        await self._run(_written(take_over, "LOCK TABLE meta IN EXCLUSIVE MODE"))
+        await self._run(_written(put_mark, "LOCK TABLE meta IN EXCLUSIVE MODE"))
+
+    async def take_over(self, meta: Mapping[str, str]) -> None:
+        async def put(session: Session) -> None:
+            for key, value in meta.items():
+                await session.execute(_PUT, key, value)
+
+        await self._run(_written(put))
 
     async def add(self, table: Table, rows: Sequence[Row]) -> None:
         async def insert(session: Session) -> None:

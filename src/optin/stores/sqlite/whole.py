@@ -87,13 +87,16 @@ class SQLiteWhole:
         finally:
             connection.close()
 
-    async def begin(self, mark: Mark, meta: Mapping[str, str]) -> None:
-        def take_over(connection: sqlite3.Connection) -> None:
+    async def begin(self, mark: Mark) -> None:
+        def put_mark(connection: sqlite3.Connection) -> None:
             if _meta(connection) or any(_one(connection, _any(name)) for name in TABLES):
                 raise Conflict(f"The database {self._path} is not empty: a copy needs a new file.")
-            connection.executemany(_PUT, [*meta.items(), (MARK, mark.to_json())])
+            connection.execute(_PUT, (MARK, mark.to_json()))
 
-        await self._run(_written(take_over))
+        await self._run(_written(put_mark))
+
+    async def take_over(self, meta: Mapping[str, str]) -> None:
+        await self._run(_written(lambda c: c.executemany(_PUT, list(meta.items()))))
 
     async def add(self, table: Table, rows: Sequence[Row]) -> None:
         places = ", ".join("?" * len(table.columns))
