@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 import uuid
 from collections import Counter
@@ -56,7 +57,7 @@ class Clients:
         self._token = token
         self._log = log
         self._numbers = itertools.count(46_700_000_000)
-        self._ending = asyncio.Event()
+        self._ending = threading.Event()
 
     async def run(self) -> None:
         """Until `stop`; ends when every call under way has its answer."""
@@ -67,7 +68,7 @@ class Clients:
             await asyncio.gather(*turns)
 
     def stop(self) -> None:
-        """Begins nothing new."""
+        """Begins nothing new; from any thread."""
         self._ending.set()
 
     async def _in_and_out(self, session: aiohttp.ClientSession, here: int) -> None:

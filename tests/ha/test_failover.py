@@ -13,6 +13,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def campaign(folder: Path, kills: Sequence[Kill]) -> None:
         for program in nodes:
             ending.enter_context(program)
         log = Log()
-        rows = asyncio.run(under_fire(cluster, nodes, token, log, kills))
+        rows = under_fire(cluster, nodes, token, log, kills)
         lost, doubled = asyncio.run(compare(cluster, log))
         print(table(rows, log, lost, doubled))
         assert (lost, doubled, log.revived) == ([], [], [])
@@ -92,16 +93,18 @@ def campaign(folder: Path, kills: Sequence[Kill]) -> None:
         assert report.returncode == 0, report.stdout + report.stderr
 
 
-async def under_fire(
+def under_fire(
     cluster: Cluster, nodes: Sequence[Program], token: str, log: Log, kills: Sequence[Kill]
 ) -> list[Row]:
+    """Kills from this thread, for what it starts again ends with the thread that started it."""
     clients = Clients([program.url for program in nodes], token, log)
-    firing = asyncio.create_task(clients.run())
-    try:
-        return [await asyncio.to_thread(one_kill, cluster, log, *kill) for kill in kills]
-    finally:
-        clients.stop()
-        await firing
+    with ThreadPoolExecutor(1) as beside:
+        firing = beside.submit(lambda: asyncio.run(clients.run()))
+        try:
+            return [one_kill(cluster, log, *kill) for kill in kills]
+        finally:
+            clients.stop()
+            firing.result()
 
 
 def one_kill(cluster: Cluster, log: Log, role: str, kill: Callable[[Machine], None]) -> Row:
