@@ -1,35 +1,32 @@
 """The HTTP client that connects first, asks for the release, and only then sends (H8).
 
-aiohttp takes a connection (TCP and TLS, pooled or new) from its connector and writes the request
-afterwards, so the release is awaited in the connector, between the two. aiohttp repeats a request
-on its own only for idempotent methods, and this client only knows POST.
+aiohttp's connector gives the connection (TCP and TLS, pooled or new) and its parser reads the
+answer. The request is written here: aiohttp's session does so much for each one that it cost as
+much time as the claim's commit, and it offers no place between connecting and sending. Nothing is
+ever repeated.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from aiohttp import (
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-)
+from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from yarl import URL
 
+from optin import __version__
 from optin.ports.upstream import Release
-
-if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.tracing import Trace
 
 #: No answer to a send is anywhere near it; the rest of a longer one is not read.
 LONGEST_ANSWER = 65_536
+
+_NAME = f"optin/{__version__}"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SWITCHING = 101
 
 
 class NotConnected(Exception):
@@ -49,65 +46,6 @@ class Answer:
     body: bytes
 
 
-class _Refused(Exception):
-    """The release raised; wrapped so that aiohttp cannot take it for a fault of its own."""
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-@dataclass(slots=True)
-class _Request:
-    """One request on its way. The clock of `deadline` only starts when the first byte may leave:
-    a commit is not cancelled for being slow, and what it waits for has limits of its own."""
-
-    release: Release
-    deadline: asyncio.Timeout
-    seconds: float
-    released: bool = False
-
-    async def let_go(self) -> None:
-        try:
-            await self.release()
-        except Exception as reason:
-            raise _Refused(reason) from reason
-        self.deadline.reschedule(asyncio.get_running_loop().time() + self.seconds)
-
-
-_current: ContextVar[_Request] = ContextVar("request")
-
-
-class _ReleasingConnector(TCPConnector):
-    """Gives a connection to its request only after the request's release."""
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> Connection:
-        request = _current.get()
-        connection = await super().connect(req, traces, timeout)
-        try:
-            _unused(connection)
-            await request.let_go()
-            _unused(connection)
-        except BaseException:
-            connection.release()
-            raise
-        request.released = True
-        return connection
-
-
-def _unused(connection: Connection) -> None:
-    """Raises if the peer hung up meanwhile, or said something unasked: with that on the line,
-    an old answer would be taken for the answer to this request."""
-    protocol = connection.protocol
-    if connection.closed or protocol is None or protocol.should_close:
-        raise NotConnected("The connection was lost before the first byte.")
-
-
 class ReleasingClient:
     """Connections to upstreams, kept open between requests.
 
@@ -118,10 +56,12 @@ class ReleasingClient:
     def __init__(
         self, *, connect_timeout: float = 10.0, total_timeout: float = 30.0, limit: int = 100
     ) -> None:
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = ClientTimeout(total=None, connect=connect_timeout)
         self._total_timeout = total_timeout
         self._limit = limit
-        self._session: ClientSession | None = None
+        self._connector: TCPConnector | None = None
+        #: What the connector is asked with, by scheme, host and port.
+        self._origins: dict[URL, ClientRequest] = {}
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, release: Release
@@ -131,56 +71,89 @@ class ReleasingClient:
         Redirects are not followed. Raises `NotConnected` (`release` may or may not have been
         called, no byte left), `OutcomeUnknown`, or what `release` raised, after which no byte left.
         """
-        request = _Request(release, asyncio.timeout(None), self._total_timeout)
-        token = _current.set(request)
         try:
-            async with request.deadline:
-                return await self._send(url, headers, body)
-        except _Refused as refused:
-            raise refused.reason from None
-        except NotConnected:
-            raise
+            target = URL(url)
+            request = _request(target, headers, body)
+            connection = await self._connected(target)
         except Exception as fault:
-            raise _judged(fault, request.released) from fault
-        finally:
-            _current.reset(token)
+            raise NotConnected(_said(fault)) from fault
+        try:
+            protocol = _unused(connection)
+            await release()
+            _unused(connection)
+        except BaseException:
+            connection.release()
+            raise
+        try:
+            # A commit is not cancelled for being slow: the clock starts at the first byte.
+            async with asyncio.timeout(self._total_timeout):
+                answer = await _exchange(protocol, request)
+        except BaseException as fault:
+            connection.close()
+            if isinstance(fault, Exception):
+                raise OutcomeUnknown(_said(fault)) from fault
+            raise
+        connection.release()  # which closes it unless the answer came to its end
+        return answer
 
     async def close(self) -> None:
         """Closes idle connections; ends requests that are under way."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connector is not None:
+            await self._connector.close()
 
-    async def _send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        sending = self._opened().post(url, headers=headers, data=body, allow_redirects=False)
-        async with sending as response:
-            content = await _bounded(response)
-            named = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, named, content)
-
-    def _opened(self) -> ClientSession:
-        if self._session is None:
-            self._session = ClientSession(
-                connector=_ReleasingConnector(limit=self._limit),
-                timeout=ClientTimeout(total=None, connect=self._connect_timeout),
-                cookie_jar=DummyCookieJar(),
-                trust_env=False,
-            )
-        return self._session
+    async def _connected(self, target: URL) -> Connection:
+        if self._connector is None:
+            self._connector = TCPConnector(limit=self._limit)
+        origin = target.origin()
+        if origin not in self._origins:
+            self._origins[origin] = ClientRequest("POST", origin)
+        return await self._connector.connect(self._origins[origin], [], self._connect_timeout)
 
 
-def _judged(fault: Exception, released: bool) -> Exception:
-    """Whatever went wrong, one thing decides what is known: whether bytes could leave."""
-    said = f"{type(fault).__name__}: {fault}".rstrip(": ")
-    return OutcomeUnknown(said) if released else NotConnected(said)
+def _request(target: URL, headers: Mapping[str, str], body: bytes) -> bytes:
+    """All of it. Raises `ValueError` for what would not be one request with these headers."""
+    if target.user is not None or target.scheme not in ("http", "https"):
+        raise ValueError("the address is none that can be posted to")
+    port = "" if target.is_default_port() else f":{target.port}"
+    named = {
+        "Host": f"{target.host_subcomponent}{port}",
+        "User-Agent": _NAME,
+        **headers,
+        "Content-Length": str(len(body)),
+    }
+    for text in (*named, *named.values()):
+        if _CONTROL.search(text):
+            raise ValueError("a header has a control character")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in named.items()])
+    return f"POST {target.raw_path_qs} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
-async def _bounded(response: ClientResponse) -> bytes:
-    """The body up to `LONGEST_ANSWER`; if there is more, the connection is not used again."""
+def _unused(connection: Connection) -> ResponseHandler:
+    """Raises if the peer hung up meanwhile, or said something unasked: with that on the line,
+    an old answer would be taken for the answer to this request."""
+    protocol = connection.protocol
+    if connection.closed or protocol is None or protocol.should_close:
+        raise NotConnected("The connection was lost before the first byte.")
+    return protocol
+
+
+async def _exchange(protocol: ResponseHandler, request: bytes) -> Answer:
+    """Writes the request and reads what is no interim answer to it."""
+    protocol.set_response_params(read_until_eof=True)
+    assert protocol.transport is not None  # noqa: S101 - `_unused` has just looked
+    protocol.transport.write(request)
+    while True:
+        message, content = await protocol.read()
+        if message.code == _SWITCHING or not 100 <= message.code < 200:
+            break
     parts: list[bytes] = []
     room = LONGEST_ANSWER
-    while room and (part := await response.content.read(room)):
+    while room and (part := await content.read(room)):
         parts.append(part)
         room -= len(part)
-    if not room:
-        response.close()
-    return b"".join(parts)
+    named = {name.lower(): value for name, value in message.headers.items()}
+    return Answer(message.code, named, b"".join(parts))
+
+
+def _said(fault: Exception) -> str:
+    return f"{type(fault).__name__}: {fault}".rstrip(": ")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from optin.domain.bots import DEPLOYMENT
 from optin.domain.errors import TooManyRequests
 
 MOST = 2_000
@@ -27,7 +28,8 @@ class Waiting:
     def turn(self, bot_id: str) -> Iterator[None]:
         """One call's time under way. Raises `TooManyRequests` if too many are already."""
         if self._counts[bot_id] >= self.most:
-            raise TooManyRequests("Too many requests of this bot are waiting.", retry_after=1)
+            whose = "the deployment" if bot_id == DEPLOYMENT else "this bot"
+            raise TooManyRequests(f"Too many requests of {whose} are waiting.", retry_after=1)
         self._counts[bot_id] += 1
         try:
             yield
