@@ -17,12 +17,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Post:
-    """One request as it came."""
+    """One request as it came. `port`: that its connection begins at."""
 
     path: str
     headers: Mapping[str, str]
     body: bytes
     at: float
+    port: int
 
 
 @dataclass
@@ -65,7 +66,8 @@ class Receiver:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        self.posts.append(Post(request.path, dict(request.headers), body, time.monotonic()))
+        headers, port = dict(request.headers), port_of(request)
+        self.posts.append(Post(request.path, headers, body, time.monotonic(), port))
         self._tries[request.path] += 1
         tries, behaviour = self._tries[request.path], request.path.split("/")[1]
         match behaviour.partition("-"):
@@ -87,6 +89,13 @@ class Receiver:
                 head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
                 return _broken_off(request, head)
         return web.Response(status=200)
+
+
+def port_of(request: web.BaseRequest) -> int:
+    """Where the connection begins that a request came on."""
+    assert request.transport is not None
+    port: int = request.transport.get_extra_info("peername")[1]
+    return port
 
 
 def _broken_off(request: web.BaseRequest, said: bytes) -> web.Response:

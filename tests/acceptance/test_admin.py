@@ -12,9 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.acceptance.nodes import node
+from tests.acceptance.nodes import enforced, node, sessions, status
 from tests.acceptance.program import Program, wait_until
-from tests.acceptance.test_two_nodes import _enforced, _status, sessions
 from tests.stores.postgres.server import server
 
 AT_ONCE = 8
@@ -62,26 +61,26 @@ def test_what_one_node_changes_the_other_keeps_to(nodes: tuple[Program, Program,
     one, other, admin = nodes
     made = asyncio.run(call(one, admin, "POST", "/bots", {"id": "b1"}))
     old = made["token"]["token"]
-    assert asyncio.run(_status(other, old)) == 200
-    assert asyncio.run(_enforced(other, old))
+    assert asyncio.run(status(other, old)) == 200
+    assert asyncio.run(enforced(other, old))
     change = {"settings": {"enforce": "none"}}
     asyncio.run(call(one, admin, "PATCH", "/bots/b1", change))
-    wait_until(lambda: not asyncio.run(_enforced(other, old)), BOUND)
+    wait_until(lambda: not asyncio.run(enforced(other, old)), BOUND)
 
     rotation = {"bots": ["b1"], "overlap": 4}
     begun = time.monotonic()
     [done] = asyncio.run(call(one, admin, "POST", "/tokens/rotate", rotation))["results"]
     new = done["tokens"][0]["token"]
-    assert [asyncio.run(_status(each, old)) for each in (one, other)] == [200, 200]
+    assert [asyncio.run(status(each, old)) for each in (one, other)] == [200, 200]
     one.kill()
-    wait_until(lambda: asyncio.run(_status(other, old)) == 401, 4 + BOUND)
+    wait_until(lambda: asyncio.run(status(other, old)) == 401, 4 + BOUND)
     assert time.monotonic() - begun > 4 - BOUND
     one.start()
-    assert [asyncio.run(_status(each, old)) for each in (one, other)] == [401, 401]
-    assert [asyncio.run(_status(each, new)) for each in (one, other)] == [200, 200]
+    assert [asyncio.run(status(each, old)) for each in (one, other)] == [401, 401]
+    assert [asyncio.run(status(each, new)) for each in (one, other)] == [200, 200]
 
     asyncio.run(call(other, admin, "POST", "/tokens/rotate", {"all": True, "overlap": 0}))
-    wait_until(lambda: asyncio.run(_status(one, new)) == 401, BOUND)
+    wait_until(lambda: asyncio.run(status(one, new)) == 401, BOUND)
 
     [listed] = one.result("admin", "token", "list")["tokens"]
     assert one.command("admin", "token", "revoke", listed["token_id"]).returncode == 0

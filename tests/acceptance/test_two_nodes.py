@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.acceptance.nodes import empty_database, node
+from tests.acceptance.nodes import empty_database, enforced, node, sessions, status
 from tests.acceptance.program import Program, wait_until
 from tests.acceptance.test_kill import allowed
 from tests.stores.postgres.server import PostgresServer
@@ -23,10 +22,6 @@ ROUNDS = 40
 def url() -> Iterator[str]:
     with empty_database("nodes") as made:
         yield made
-
-
-def sessions(token: str) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"})
 
 
 async def bites(here: Program, there: Program, token: str) -> None:
@@ -53,26 +48,12 @@ def test_an_opt_out_at_one_node_bites_at_the_other(tmp_path: Path, url: str) -> 
             ending.enter_context(program)
         asyncio.run(bites(one, other, token))
         assert one.command("bot", "set", "b1", "--set", "enforce=none").returncode == 0
-        wait_until(lambda: not asyncio.run(_enforced(other, token)), 1.5)
+        wait_until(lambda: not asyncio.run(enforced(other, token)), 1.5)
         [named] = one.result("bot", "token", "b1", "--list")["tokens"]
         assert one.command("bot", "token", "b1", "--revoke", named["token_id"]).returncode == 0
-        wait_until(lambda: asyncio.run(_status(other, token)) == 401, 1.5)
+        wait_until(lambda: asyncio.run(status(other, token)) == 401, 1.5)
     report = one.result("verify")
     assert "b1" in json.dumps(report)
-
-
-async def _enforced(program: Program, token: str) -> bool:
-    async with sessions(token) as session:
-        url = f"{program.url}/v1/bots/b1/check"
-        async with session.post(url, json={"identities": ["46700000000"]}) as answer:
-            return bool((await answer.json())["results"][0]["enforced"])
-
-
-async def _status(program: Program, token: str) -> int:
-    async with sessions(token) as session:
-        url = f"{program.url}/v1/bots/b1/check"
-        async with session.post(url, json={"identities": ["46700000000"]}) as answer:
-            return answer.status
 
 
 def test_a_node_without_the_key_does_not_start(tmp_path: Path, url: str) -> None:
@@ -99,9 +80,9 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
             assert asyncio.run(_provision(program, token)) == 200
             own.kill()
             assert asyncio.run(_provision(program, token)) == 503
-            assert asyncio.run(_status(program, token)) == 503
+            assert asyncio.run(status(program, token)) == 503
             own.start()
-            wait_until(lambda: asyncio.run(_status(program, token)) == 200)
+            wait_until(lambda: asyncio.run(status(program, token)) == 200)
             assert asyncio.run(allowed(program, token, ["46700000001"])) == {"46700000001": True}
     finally:
         own.close()
