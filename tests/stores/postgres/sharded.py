@@ -25,9 +25,9 @@ THIRD_BOT = "bot-3"
 BOTS = (BOT, OTHER_BOT, THIRD_BOT)
 
 # As a coordinator says it whose worker is gone.
-_DOWN = """CREATE FUNCTION down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+_DOWN = """CREATE OR REPLACE FUNCTION down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
  RAISE EXCEPTION 'connection to the remote node failed' USING ERRCODE = '08006'; END $$;
- CREATE TRIGGER down BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW
+ CREATE TRIGGER "down {bot_id}" BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW
  WHEN (new.bot_id = '{bot_id}') EXECUTE FUNCTION down()"""
 
 
@@ -79,7 +79,7 @@ async def worker_down(url: str, bot_id: str, table: str) -> AsyncIterator[None]:
     try:
         await connection.execute(_DOWN.format(table=table, bot_id=bot_id))
         yield
-        await connection.execute("DROP FUNCTION down CASCADE")
+        await connection.execute(f'DROP TRIGGER "down {bot_id}" ON {table}')
     finally:
         await connection.close()
 

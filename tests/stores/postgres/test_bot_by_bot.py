@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,31 @@ async def test_a_bot_whose_node_is_gone_fails_alone(
         assert failed == [True, False, True, False]
         assert [row[0] for row in await transactions(url, "events", "identity")] == [*BOTS[1:]]
         await store.commit(opt_in(BOT))
+        await check_ledgers(store, *BOTS)
+
+
+async def test_a_lost_nodes_bots_are_not_waited_for_one_after_another(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R12: when one bot of a group has failed for as long as it may, the others have one try each;
+    those that are well are committed, and a later group begins anew."""
+    monkeypatch.setattr(commits, "AGAIN_FOR", 0.3)
+    tried, once = [], commits.Commits._once
+
+    async def counted(self: commits.Commits, bot_id: str, *more: Any) -> Any:
+        tried.append(bot_id)
+        return await once(self, bot_id, *more)
+
+    monkeypatch.setattr(commits.Commits, "_once", counted)
+    async with opened(url, *BOTS) as store:
+        async with worker_down(url, BOT, "events"), worker_down(url, OTHER_BOT, "events"):
+            answers = await store._lanes[0].run([opt_in(bot) for bot in BOTS])
+            assert [isinstance(each, StoreUnavailable) for each in answers] == [True, True, False]
+            assert tried.count(BOT) > 1
+            assert tried[-2:] == [OTHER_BOT, "bot-3"]
+            assert tried.count(OTHER_BOT) == 1
+        answers = await store._lanes[0].run([opt_in(bot) for bot in BOTS])
+        assert [type(each) for each in answers] == [list, list, list]
         await check_ledgers(store, *BOTS)
 
 
