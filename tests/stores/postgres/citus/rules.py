@@ -1,8 +1,8 @@
 """What Citus refuses, or does otherwise than one server: the rules, and what breaks them.
 
-Each was tried on Citus 13 or is in its planner; those of the house say their own rule. A rule is a
-function of a parsed statement that tells whether the statement breaks it; its docstring is what is
-wrong then.
+A rule is a function of a parsed statement that tells whether the statement breaks it; its docstring
+is what is wrong then. What "is refused" was refused by Citus 13.2.2; the other rules are the
+house's.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def moves(statement: Statement) -> bool:
 
 
 def computes(statement: Statement) -> bool:
-    """A function that is not immutable is refused in SET, and so is a time plus an interval."""
+    """A volatile function is refused in SET, in DO UPDATE SET also a stable one, as a time plus an
+    interval is. What is the same everywhere is worked out before."""
     for change in statement.changes():
         if functions_in(change) - _IMMUTABLE:
             return True
@@ -97,7 +98,7 @@ def selects(statement: Statement) -> bool:
 
 
 def conflicts(statement: Statement) -> bool:
-    """There is no unique key that does not begin with the bot id, so no other can be met."""
+    """A unique key without the bot id is refused, so ours begin with it, and none other is met."""
     targets = [insert.onConflictClause.infer for insert in statement.inserts() if _does(insert)]
     return any(
         target is not None
@@ -117,13 +118,13 @@ def joins(statement: Statement) -> bool:
 
 
 def correlates(statement: Statement) -> bool:
-    """Across shards a sub-query that depends on the outer row must be joined by the bot, and may
-    have no LIMIT."""
+    """Across shards a sub-query that depends on the outer row is refused if it is not joined by
+    the bot."""
     return any(
         query.outer is not None
         and _depends(query)
         and statement.spread(query)
-        and (query.node.limitCount is not None or not _is_beside(query))
+        and not _is_beside(query)
         for query in statement.queries
         if is_a(query.node, ast.SelectStmt)
     )
@@ -152,9 +153,11 @@ def _is_beside(query: Query) -> bool:
 
 
 def recurses(statement: Statement) -> bool:
-    """WITH RECURSIVE is refused on what is distributed."""
+    """WITH RECURSIVE is refused but on one shard."""
     clauses = every(statement.node, ast.WithClause)
-    return statement.is_on_shards and any(each.recursive for each in clauses)
+    return any(each.recursive for each in clauses) and any(
+        statement.spread(query) for query in statement.queries
+    )
 
 
 def tells_time(statement: Statement) -> bool:
@@ -183,7 +186,7 @@ _PLAIN = (
 
 
 def is_unknown(statement: Statement) -> bool:
-    """MERGE, triggers, LISTEN, PREPARE, temporary tables and the like: refused, or each node's or
+    """MERGE, triggers, LISTEN, PREPARE, temporary tables and the like: refused, or a node's or a
     session's own. What is known to go through is listed."""
     tables = every(statement.node, ast.RangeVar)
     return (

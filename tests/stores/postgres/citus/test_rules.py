@@ -88,14 +88,15 @@ BAD = {
     ],
     "correlates": [
         "SELECT (SELECT max(e.at) FROM events e WHERE e.identity = i.identity) FROM identities i",
-        """SELECT (SELECT e.at FROM events e WHERE e.bot_id = i.bot_id ORDER BY at LIMIT 1)
-         FROM identities i""",
+        "SELECT (SELECT max(e.at) FROM events e WHERE e.bot_id > i.bot_id) FROM identities i",
+        "SELECT 1 FROM bots b WHERE EXISTS (SELECT 1 FROM events e WHERE e.identity = b.bot_id)",
         """SELECT 1 FROM identities i, LATERAL (SELECT 1 FROM events e
-         WHERE e.bot_id = i.bot_id LIMIT 1) AS newest""",
+         WHERE e.identity = i.identity LIMIT 1) AS newest""",
     ],
     "recurses": [
-        """WITH RECURSIVE w (b) AS (SELECT min(bot_id) FROM events UNION ALL
-         SELECT min(bot_id) FROM events, w WHERE bot_id > b) SELECT b FROM w""",
+        """WITH RECURSIVE w (b) AS ((SELECT bot_id FROM events ORDER BY bot_id LIMIT 1) UNION ALL
+         SELECT (SELECT bot_id FROM events WHERE bot_id > b ORDER BY bot_id LIMIT 1) FROM w)
+         SELECT b FROM w""",
     ],
     "tells_time": [
         "SELECT clock_timestamp(), identity FROM identities WHERE bot_id = $1",
@@ -139,6 +140,8 @@ GOOD = [
      WHERE m.bot_id = $1 AND m.message_id = d.message_id RETURNING m.body""",
     "INSERT INTO wordings (bot_id, hash) VALUES ($1, $2), ($1, $3) ON CONFLICT DO NOTHING",
     f"{_EVENT} ON CONFLICT (bot_id, event_id) DO UPDATE SET kind = coalesce(excluded.kind, '')",
+    """WITH RECURSIVE w (n) AS (SELECT seq FROM events WHERE bot_id = $1 UNION ALL
+     SELECT n - 1 FROM w WHERE n > 0) SELECT n FROM w""",
     "INSERT INTO writers (slot) SELECT max(slot) + 1 FROM writers",
     "UPDATE writers SET leased_until = extract(epoch FROM now()) WHERE slot = $1",
     "SET LOCAL statement_timeout = 0; COMMIT",
@@ -163,8 +166,15 @@ def test_what_goes_through_is_let_through(sql: str) -> None:
     assert broken(sql) == frozenset()
 
 
-def test_across_shards_what_is_joined_by_the_bot_may_be_asked_of_each() -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        """SELECT 1 FROM imports i WHERE NOT EXISTS
+         (SELECT 1 FROM imports o WHERE o.bot_id = i.bot_id AND o.state = 'running')""",
+        """SELECT (SELECT e.at FROM events e WHERE e.bot_id = i.bot_id ORDER BY at LIMIT 1)
+         FROM identities i""",
+    ],
+)
+def test_across_shards_what_is_joined_by_the_bot_may_be_asked_of_each(sql: str) -> None:
     """A search for due work may look at the same bot's other rows on each shard."""
-    sql = """SELECT 1 FROM imports i WHERE NOT EXISTS
-     (SELECT 1 FROM imports o WHERE o.bot_id = i.bot_id AND o.state = 'running')"""
     assert broken(sql) == {"spans"}
