@@ -15,7 +15,9 @@ from optin.stores.postgres import PostgresStore
 from optin.stores.sqlite import SQLiteStore
 from optin.stores.sqlite.migrate import migrate
 from tests.conftest import SEAL, first_token
+from tests.stores.postgres.citus.sent import linted
 from tests.stores.postgres.server import emptied, fresh_database
+from tests.stores.postgres.sharded import sharded_database
 from tests.stores.works import BOT, OTHER_BOT
 
 #: Opens one more connection to the test's database, as another process would.
@@ -41,12 +43,27 @@ async def _sqlite(folder: Path, clock: Clock) -> AsyncIterator[Open]:
 
 @asynccontextmanager
 async def _postgres(_: Path, clock: Clock) -> AsyncIterator[Open]:
+    """What the store sends is held against what Citus refuses, too; a cluster does so itself."""
     named = os.environ.get("OPTIN_TEST_DATABASE")
-    async with emptied(named) if named else fresh_database() as url:
+    if named:
+        async with emptied(named) as url:
+            yield lambda: PostgresStore.open(url, SEAL, clock=clock)
+        return
+    async with fresh_database() as url, linted(url):
         yield lambda: PostgresStore.open(url, SEAL, clock=clock)
 
 
-STORES = {"postgres": _postgres, "sqlite": _sqlite}
+@asynccontextmanager
+async def _shards(_: Path, clock: Clock) -> AsyncIterator[Open]:
+    """PostgreSQL once more, by the way that the program takes on a cluster."""
+    async with sharded_database() as url:
+        yield lambda: PostgresStore.open(url, SEAL, clock=clock)
+
+
+STORES = {"postgres": _postgres, "shards": _shards, "sqlite": _sqlite}
+
+#: Those that only the long campaigns run on; shares of them have tests of their own.
+_LONG = {"shards"}
 
 
 @pytest.fixture
@@ -54,7 +71,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.long] if name in _LONG else [])
+        for name in sorted(STORES)
+    ]
+)
 async def opened(
     request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Open]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from optin.ports.store import Store
 from optin.stores.postgres import PostgresStore
 from optin.stores.sqlite import SQLiteStore
@@ -13,4 +15,8 @@ async def damage(store: Store, statement: str) -> None:
         await store._writer.run(lambda connection: connection.execute(statement))
         return
     assert isinstance(store, PostgresStore)
-    await store._write(lambda session: session.execute(statement))
+    connection = await asyncpg.connect(store._url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

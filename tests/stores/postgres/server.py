@@ -57,7 +57,8 @@ class PostgresServer:
 
     def start(self, *options: str) -> None:
         """Starts it, and returns when it takes connections."""
-        settings = [f"unix_socket_directories={self._folder}", "listen_addresses=", *self._options]
+        settings = [f"unix_socket_directories={self._folder}", "listen_addresses="]
+        settings += ["log_line_prefix=%m [%p] %q%a@%d ", *self._options]
         command = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
         if setpriv := shutil.which("setpriv"):  # Linux: it ends with us, however we end
             command = [setpriv, "--pdeathsig", "INT", *command]
@@ -84,9 +85,15 @@ class PostgresServer:
                 os.kill(pid, signal.SIGKILL)
         self._end(signal.SIGKILL)
 
-    def log(self) -> str:
-        """What it wrote."""
-        return (self._folder / "log").read_text(errors="replace")
+    def log(self, begin: int = 0) -> str:
+        """What it wrote, from behind as many bytes."""
+        with (self._folder / "log").open("rb") as log:
+            log.seek(begin)
+            return log.read().decode(errors="replace")
+
+    def logged(self) -> int:
+        """How many bytes it wrote."""
+        return (self._folder / "log").stat().st_size
 
     def close(self) -> None:
         """Ends it and removes all that it had."""

@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import importlib
-import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 
 from optin.domain.errors import MasterKeyMismatch, SchemaMismatch, StartupError
-from optin.stores import postgres
 from optin.stores.postgres import PostgresStore, erasing, tables
 from optin.stores.postgres.migrate import is_empty, migrate, newest_version
 from optin.stores.seal import Seal
 from tests.conftest import SEAL
 from tests.stores.postgres.server import PostgresServer, fresh_database, server
 
-SOURCE = Path(str(postgres.__file__)).parent
-
 #: Tables of the database as a whole: small, and everywhere the same.
 SHARED = {"meta", "bots", "tokens", "writers"}
-
-#: What looks at all bots, and why. Nothing else may.
-SPANNING = {
-    "backlog.py": {"_LENGTHS": "counts for those who look after the service"},
-    "deployment.py": {
-        "_THERE": "the directory",
-        "_TOKENS_OF": "the directory",
-        "_ADD": "the directory",
-        "_END": "the directory",
-    },
-    "directory.py": {
-        "_BOTS_AFTER": "the directory",
-        "_ALL_BOTS": "the directory",
-        "_REMOVED_BOTS": "the directory",
-        "_BOTS": "the directory",
-        "_TOKEN": "a token says whose it is",
-    },
-    "imports.py": {"_NEXT": "finds due work"},
-    "leasing.py": {
-        "_OLDEST": "finds due work",
-        "_BOTS": "finds due work",
-        "_RECEIVERS": "finds due work",
-        "_BOTS_ON_SHARDS": "finds due work",
-        "_RECEIVERS_ON_SHARDS": "finds due work",
-        "_FIND": "finds due work",
-        "_LIVING": "finds bots",
-        "_TAKE": "leases due work",
-    },
-    "ledger_pages.py": {"bots": "lists the bots"},
-    "queues.py": {"_STALE": "finds due work", "_LIVING": "finds bots"},
-}
-
-_STATEMENT = re.compile(r"\s*\(?(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
-_USED = re.compile(r"\b(FROM|INTO|UPDATE|JOIN) +(?!unnest|LATERAL)([\w{}.]+)")
-# `{rows}`: each begins with $1, see `Table.insert`.
-_OF_ONE_BOT = re.compile(r"bot_id = \$1|VALUES \{rows\}|VALUES \(\$1, \$2, \$3")
-
-_OF_BOTS = {each.name for each in tables.TABLES} | {"bots", "tokens", "{table}", "{self.name}"}
 
 
 async def fetched(url: str, sql: str) -> list[asyncpg.Record]:
@@ -126,50 +80,6 @@ async def test_every_key_begins_with_the_bot() -> None:
         row for row in keys if row["attname"] != "bot_id" and row["relname"] not in SHARED
     ] == []
     assert foreign == triggers == []
-
-
-def statements(file: Path) -> Iterator[tuple[str, str]]:
-    """(the name that it is bound to, or the function that it is in, and the text) of each."""
-    module = importlib.import_module(f"optin.stores.postgres.{file.stem}")
-    for name, value in vars(module).items():
-        if isinstance(value, str):
-            yield name, value
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            for part in ast.walk(node):
-                if isinstance(part, ast.Constant | ast.JoinedStr):
-                    yield node.name, ast.unparse(part).lstrip("f'\"")
-
-
-def spanning(file: Path) -> set[str]:
-    """Statements of the file that read or write a bot's table without saying of which bot."""
-    return {
-        name
-        for name, text in statements(file)
-        if _STATEMENT.match(text)
-        and _OF_BOTS & {table for _, table in _USED.findall(text)}
-        and not _OF_ONE_BOT.search(text)
-    }
-
-
-def test_no_statement_spans_bots() -> None:
-    """Every statement says of which bot it is, apart from those that find work or list the bots."""
-    files = sorted(file for file in SOURCE.glob("*.py") if file.name != "__init__.py")
-    found = {file.name: names for file in files if (names := spanning(file))}
-    assert found == {name: set(which) for name, which in SPANNING.items()}
-
-
-def test_a_statement_that_spans_bots_is_found(tmp_path: Path) -> None:
-    """The search finds what it is there to find."""
-    for sql, spans in [
-        ("SELECT 1 FROM events WHERE identity = $1", True),
-        ("DELETE FROM callbacks WHERE created < $1", True),
-        ("SELECT 1 FROM events WHERE bot_id = $1 AND kind = $2", False),
-        ("SELECT value FROM meta WHERE key = $1", False),
-    ]:
-        file = tmp_path / "errors.py"
-        file.write_text(f'def look():\n    return "{sql}"\n')
-        assert (spanning(file) == {"look"}) is spans
 
 
 async def test_migrating_twice_changes_nothing() -> None:

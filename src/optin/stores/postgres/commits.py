@@ -93,13 +93,14 @@ class Commits:
         self._alone = asyncio.Lock()
         self.writer = writer
 
-    async def run(self, works: Sequence[Work[Any]]) -> list[Any]:
-        """An answer or an exception for each work. Raises `StoreUnavailable` for all of them."""
+    async def run(self, works: Sequence[Work[Any]], again_for: float | None = None) -> list[Any]:
+        """An answer or an exception for each work. Raises `StoreUnavailable` for all of them.
+        `again_for`: see `transact`."""
         bots = dict.fromkeys(work.bot_id for work in works)
         if self.writer.sharded and len(bots) > 1:
             return await self._bot_by_bot(works, bots)
         try:
-            return await self.transact(works[0].bot_id, lambda tx: _group(tx, works))
+            return await self.transact(works[0].bot_id, lambda tx: _group(tx, works), again_for)
         except _NothingToWrite as looked:
             return list(looked.args[0])
         except (BadData, InconsistentRecord) as refused:
@@ -110,14 +111,16 @@ class Commits:
 
     async def _bot_by_bot(self, works: Sequence[Work[Any]], bots: Iterable[str]) -> list[Any]:
         """On shards a transaction is about one bot, so that it ends on one node, in one phase: the
-        second of two may come after the acknowledgement (R6)."""
+        second of two may come after the acknowledgement (R6). Once one has failed, the others
+        have a single try: a lost node has many bots, and each one's wait is its neighbours'."""
         answers: dict[int, Any] = {}
+        again_for = None
         for bot_id in bots:
             places = [place for place, work in enumerate(works) if work.bot_id == bot_id]
             try:
-                told = await self.run([works[place] for place in places])
+                told = await self.run([works[place] for place in places], again_for)
             except StoreUnavailable as failed:
-                told = [failed] * len(places)
+                told, again_for = [failed] * len(places), 0.0
             answers.update(zip(places, told, strict=True))
         return [answers[place] for place in range(len(works))]
 
@@ -128,16 +131,17 @@ class Commits:
         except StoreUnavailable as failed:
             return failed
 
-    async def transact(self, bot_id: str, act: Act[T]) -> T:
+    async def transact(self, bot_id: str, act: Act[T], again_for: float | None = None) -> T:
         """One transaction that writes, tried until it is certain that it was or was not committed.
 
         `bot_id`: whom it is about; on shards, nobody else. `act` may run more than once.
+        `again_for`: seconds, in place of `AGAIN_FOR`.
         Raises what it raises, `BadData` if the database refuses what was written, and
         `StoreUnavailable`.
         """
         with errors.store_errors():
             try:
-                return await self._insist(bot_id, act)
+                return await self._insist(bot_id, act, again_for)
             except Exception as failed:
                 if errors.is_bad_data(failed):
                     told = errors.told(failed)
@@ -154,9 +158,10 @@ class Commits:
             _log.debug("the writer's slot was not given back: %r", failed)
         await self._sessions.close()
 
-    async def _insist(self, bot_id: str, act: Act[T]) -> T:
+    async def _insist(self, bot_id: str, act: Act[T], again_for: float | None) -> T:
         """Tries again what certainly was not committed and may go through next time."""
-        deadline = asyncio.get_running_loop().time() + AGAIN_FOR
+        patience = AGAIN_FOR if again_for is None else again_for
+        deadline = asyncio.get_running_loop().time() + patience
         pause, outrun = 0.02, 0
         first_seen: int | None = None
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import time
@@ -210,8 +211,14 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
             *(replace(each, stage=CallbackStage.DEAD) for each in dead),
             *(replace(each, stage=CallbackStage.WAITING) for each in again),
         ]
-        for part in queues.by_bot(tried) if self._sharded else [tried]:
-            await self._write(functools.partial(queues.put_callbacks, tried=part), again=True)
+        parts = queues.by_bot(tried) if self._sharded else [tried]
+        puts = [functools.partial(queues.put_callbacks, tried=part) for part in parts]
+        # One bot's shard may be down: what the others' receivers took must not be posted again.
+        told = await asyncio.gather(
+            *(self._write(put, again=True) for put in puts), return_exceptions=True
+        )
+        for failed in filter(None, told):
+            raise failed
 
     async def replay_callbacks(self, bot_id: str, callback_ids: Sequence[str]) -> int:
         now = await self.now()
