@@ -23,6 +23,7 @@ from optin.stores.sqlite import SQLiteStore
 from optin.usecases.call_back import CallBack
 from optin.usecases.send_message import SendMessage
 from optin.worker import AT_ONCE, QueueLoop, Worker
+from optin.worker.queue_loop import PATIENCE
 from tests.conftest import first_token
 from tests.usecases.outbox import (
     ADA,
@@ -327,9 +328,10 @@ async def test_a_key_that_hung_does_not_fill_the_room_again(
     pile.go.set()  # the eight under way time out, and the next ones hang again
     await asyncio.sleep(0)
     pile.go.clear()
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.process_time()
     await turns(loop, pile, AT_ONCE + 8 + 100)
-    assert time.monotonic() - begun < 0.5
+    waited = (time.monotonic() - begun) - (time.process_time() - worked)
+    assert waited < 0.7 * PATIENCE  # a slow machine works for long, a loop that fills up waits
     assert pile.busy <= 8
     pile.go.set()
     await loop.finish(1.0)
