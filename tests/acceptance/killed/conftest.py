@@ -1,5 +1,5 @@
 """What all tests of killed nodes share: one pair of nodes, revived before each test, and another
-that asks for templates, which nodes do only now and then."""
+that asks for templates meanwhile, since nodes do so only now and then."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def urls() -> Iterator[tuple[str, str]]:
         yield one, other
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="package", loop_scope="package", autouse=True)
 async def killed_in_sync(
     tmp_path_factory: pytest.TempPathFactory, urls: tuple[str, str]
 ) -> AsyncIterator[asyncio.Task[Killed]]:
-    """A node that is killed once both are in the midst of asking, within half a minute."""
+    """Begins before the first test, and happens while the others run."""
     folder = tmp_path_factory.mktemp("syncing")
     async with pair_on(folder, urls[1]) as pair, killing_in_sync(pair) as killing:
         yield killing

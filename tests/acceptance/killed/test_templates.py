@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.killed.templates import Killed
 from tests.acceptance.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.long]
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_killed_between_pages(killed_in_sync: asyncio.Task[Killed]) -> None:
