@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -74,11 +75,13 @@ class Peer:
 
 
 @asynccontextmanager
-async def listening(reply: Reply = answer_ok) -> AsyncIterator[Peer]:
-    """A peer on a port of the kernel's choice."""
+async def listening(
+    reply: Reply = answer_ok, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Peer]:
+    """A peer on a port of the kernel's choice; with `tls` it speaks nothing else."""
     peer = Peer(reply)
-    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v25.0/PNID1/messages"
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
+    peer.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v25.0/PNID1/messages"
     try:
         yield peer
     finally:

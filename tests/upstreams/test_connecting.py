@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
 
-from optin import __version__
 from optin.domain.errors import StoreUnavailable
-from optin.upstreams.connecting import (
-    LONGEST_ANSWER,
-    NotConnected,
-    OutcomeUnknown,
-    ReleasingClient,
-)
+from optin.upstreams.connecting import NotConnected, OutcomeUnknown, ReleasingClient
 from tests.upstreams.peer import OK, Peer, answering, hang, listening
+from tests.upstreams.releases import client, granted, never, settled
 
-
-@pytest.fixture
-async def client() -> AsyncIterator[ReleasingClient]:
-    client = ReleasingClient(connect_timeout=2, total_timeout=2, limit=2)
-    yield client
-    await client.close()
-
-
-async def granted() -> None:
-    """A release that lets the message go."""
+__all__ = ["client"]
 
 
 async def refused() -> None:
     raise StoreUnavailable("The store is down.")
-
-
-async def settled() -> None:
-    """Time enough for bytes on the loopback to arrive, had any been sent."""
-    await asyncio.sleep(0.05)
 
 
 async def test_the_release_comes_after_connecting_and_before_the_first_byte(
@@ -138,7 +117,7 @@ async def test_without_a_connection_nothing_is_released(client: ReleasingClient)
         unheard.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unheard.getsockname()[1]}/"
         with pytest.raises(NotConnected):
-            await client.post(url, {}, b"{}", _never)
+            await client.post(url, {}, b"{}", never)
 
 
 async def test_without_tls_nothing_is_released(client: ReleasingClient) -> None:
@@ -146,7 +125,7 @@ async def test_without_tls_nothing_is_released(client: ReleasingClient) -> None:
     async with listening() as peer:
         peer.url = peer.url.replace("http://", "https://")
         with pytest.raises(NotConnected):
-            await client.post(peer.url, {}, b"{}", _never)
+            await client.post(peer.url, {}, b"{}", never)
 
 
 async def test_connecting_has_a_limit() -> None:
@@ -162,7 +141,7 @@ async def test_connecting_has_a_limit() -> None:
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(NotConnected):
-        await client.post(f"https://127.0.0.1:{port}/", {}, b"{}", _never)
+        await client.post(f"https://127.0.0.1:{port}/", {}, b"{}", never)
     await client.close()
     await ended.wait()
     server.close()
@@ -175,15 +154,11 @@ async def test_waiting_for_a_free_connection_has_a_limit() -> None:
         busy = asyncio.create_task(client.post(peer.url, {}, b"{}", granted))
         await peer.arrived.wait()
         with pytest.raises(NotConnected):
-            await client.post(peer.url, {}, b"{}", _never)
+            await client.post(peer.url, {}, b"{}", never)
         busy.cancel()
         with pytest.raises(asyncio.CancelledError):
             await busy
     await client.close()
-
-
-async def _never() -> None:
-    pytest.fail("released without a connection")
 
 
 async def test_a_slow_release_is_not_cut_off() -> None:
@@ -208,7 +183,7 @@ async def test_no_answer_in_time_is_unknown() -> None:
     await client.close()
 
 
-async def test_a_post_is_never_repeated_on_its_own(client: ReleasingClient) -> None:
+async def test_a_post_isnever_repeated_on_its_own(client: ReleasingClient) -> None:
     """A peer that closes a kept connection right after reading the request gets it once."""
     async with listening() as peer:
         await client.post(peer.url, {}, b'{"n":1}', granted)
@@ -217,21 +192,6 @@ async def test_a_post_is_never_repeated_on_its_own(client: ReleasingClient) -> N
             await client.post(peer.url, {}, b'{"n":2}', granted)
         await settled()
         assert [request.endswith(b'{"n":2}') for request in peer.requests] == [False, True]
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        pytest.param(OK[:30], id="inside the head"),
-        pytest.param(OK[:-1], id="inside the body"),
-        pytest.param(b"\x00\x01 no HTTP at all\r\n\r\n", id="not HTTP"),
-    ],
-)
-async def test_half_an_answer_is_unknown(client: ReleasingClient, raw: bytes) -> None:
-    """An answer that breaks off, or is none, tells nothing about the request."""
-    async with listening(answering(raw, close=True)) as peer:
-        with pytest.raises(OutcomeUnknown):
-            await client.post(peer.url, {}, b"{}", granted)
 
 
 async def test_a_redirect_is_an_answer(client: ReleasingClient) -> None:
@@ -269,58 +229,20 @@ async def test_a_connection_that_ends_during_the_release_is_certain(
         assert peer.requests == []
 
 
-async def test_an_unasked_answer_is_never_taken_for_ours(client: ReleasingClient) -> None:
+async def test_an_unasked_answer_isnever_taken_for_ours(client: ReleasingClient) -> None:
     """A peer that says something on a kept connection before it is asked loses that connection."""
     async with listening() as peer:
         await client.post(peer.url, {}, b"{}", granted)
         peer.writers[0].write(OK.replace(b"200 OK", b"201 OK"))
         await settled()
         with pytest.raises(NotConnected):
-            await client.post(peer.url, {}, b"{}", _never)
+            await client.post(peer.url, {}, b"{}", never)
         assert (await client.post(peer.url, {}, b"{}", granted)).status == 200
         assert peer.connections == 2
 
 
-async def test_a_long_answer_is_cut_off(client: ReleasingClient) -> None:
-    """No more than the limit is kept, and the connection with the rest on it is not used again."""
-    body = b"x" * (3 * LONGEST_ANSWER)
-    raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    async with listening(answering(raw)) as peer:
-        answer = await client.post(peer.url, {}, b"{}", granted)
-        assert answer.body == b"x" * LONGEST_ANSWER
-        peer.reply = answering(OK)
-        assert (await client.post(peer.url, {}, b"{}", granted)).body == b"{}"
-        assert peer.connections == 2
-
-
-@pytest.mark.parametrize(
-    "url", ["http://", "ftp://127.0.0.1/x", "http://somebody:else@127.0.0.1/x"]
-)
-async def test_an_impossible_address_is_certain(client: ReleasingClient, url: str) -> None:
-    """What cannot be posted to was not sent."""
-    with pytest.raises(NotConnected):
-        await client.post(url, {}, b"{}", _never)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Authorization": "Bearer a\r\nContent-Length: 0"},
-        {"Authorization": "Bearer a\nb"},
-        {"X\r\nY": "z"},
-        {"X": "\x00"},
-    ],
-)
-async def test_a_header_is_one_header(client: ReleasingClient, headers: dict[str, str]) -> None:
-    """A control character in one would be another request: nothing is connected or released."""
-    async with listening() as peer:
-        with pytest.raises(NotConnected, match="control character"):
-            await client.post(peer.url, headers, b"{}", _never)
-        assert peer.connections == 0
-
-
 @pytest.mark.parametrize("cancelled", [True, False])
-async def test_a_late_answer_is_never_taken_for_the_next_one(cancelled: bool) -> None:
+async def test_a_late_answer_isnever_taken_for_the_next_one(cancelled: bool) -> None:
     """Whoever stops waiting leaves no connection on which the answer may still come."""
     client = ReleasingClient(total_timeout=30 if cancelled else 0.3)
     late = asyncio.Event()
@@ -343,71 +265,6 @@ async def test_a_late_answer_is_never_taken_for_the_next_one(cancelled: bool) ->
             await first
         assert (await client.post(peer.url, {}, b'{"n":2}', granted)).status == 200
     await client.close()
-
-
-async def test_the_request_byte_for_byte(client: ReleasingClient) -> None:
-    """One request of known length, with the path as it was given and no header but these."""
-    async with listening() as peer:
-        await client.post(f"{peer.url}?a=%26+b", {"X-One": "ä"}, b'{"n":1}', granted)
-        place = peer.url.split("/")[2]
-        head, _, body = peer.requests[0].partition(b"\r\n\r\n")
-        assert head.decode().split("\r\n") == [
-            "POST /v25.0/PNID1/messages?a=%26+b HTTP/1.1",
-            f"Host: {place}",
-            f"User-Agent: optin/{__version__}",
-            "X-One: ä",
-            "Content-Length: 7",
-        ]
-        assert body == b'{"n":1}'
-
-
-@pytest.mark.parametrize(
-    ("raw", "ends", "connections"),
-    [
-        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" + OK, False, 1, id="interim before"),
-        pytest.param(b"HTTP/1.1 103 X\r\nLink: </x>\r\n\r\n" + OK, False, 1, id="hints before"),
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n",
-            False,
-            1,
-            id="in chunks",
-        ),
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(gzip.compress(b"{}")), gzip.compress(b"{}")),
-            False,
-            1,
-            id="compressed",
-        ),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n{}", True, 2, id="up to the end"),
-        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", False, 2, id="of 1.0"),
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
-            False,
-            2,
-            id="the last one",
-        ),
-    ],
-)
-async def test_every_form_of_an_answer(
-    client: ReleasingClient, raw: bytes, ends: bool, connections: int
-) -> None:
-    """However it comes it is the same answer; a connection serves again only if it may."""
-    async with listening(answering(raw, close=ends)) as peer:
-        for _ in range(2):
-            answer = await client.post(peer.url, {}, b"{}", granted)
-            assert (answer.status, answer.body) == (200, b"{}")
-        assert peer.connections == connections
-
-
-async def test_an_answer_without_a_body_leaves_the_connection(client: ReleasingClient) -> None:
-    """204 has none, whatever comes next on the line is the next answer's."""
-    async with listening(answering(b"HTTP/1.1 204 No Content\r\n\r\n")) as peer:
-        assert (await client.post(peer.url, {}, b"{}", granted)).body == b""
-        peer.reply = answering(OK)
-        assert (await client.post(peer.url, {}, b"{}", granted)).body == b"{}"
-        assert peer.connections == 1
 
 
 async def test_requests_side_by_side_keep_their_own_release(client: ReleasingClient) -> None:

@@ -1,9 +1,8 @@
 """The HTTP client that connects first, asks for the release, and only then sends (H8).
 
 aiohttp's connector gives the connection (TCP and TLS, pooled or new) and its parser reads the
-answer. The request is written here: aiohttp's session does so much for each one that it cost as
-much time as the claim's commit, and it offers no place between connecting and sending. Nothing is
-ever repeated.
+answer. The request is written here: aiohttp's session doubles what a message costs this client,
+and offers no place between connecting and sending. Nothing is ever repeated.
 """
 
 from __future__ import annotations
