@@ -85,6 +85,7 @@ async def test_the_rest_of_the_rules(runner: Runner, monkeypatch: pytest.MonkeyP
     full = await runner_on(runner.doors.store, waiting=Waiting(most=0))
     answer = await full.call("GET", "/bots")
     assert_problem(answer, 429, "too_many_requests")
+    assert "of the deployment" in answer.text
     assert answer.headers["retry-after"]
 
     async def down(*_: Any) -> None:

@@ -14,7 +14,7 @@ from optin.domain.tokens import derived_secret, token_text
 from optin.ports.store import Store
 from optin.stores.postgres import PostgresStore
 from tests.stores.contract.conftest import Open, clock, opened
-from tests.stores.postgres.sharded import run
+from tests.stores.postgres.server import fetched
 from tests.web.admin_doors import Runner, runner_on
 from tests.web.doors import doors_on
 from tests.web.test_native import assert_problem
@@ -148,11 +148,13 @@ async def whole_database(store: Store, folder: Path) -> bytes:
     if not isinstance(store, PostgresStore):
         files = sorted(folder.glob("contract.db*"))  # noqa: ASYNC240 - a test may wait
         return b"".join(file.read_bytes() for file in files)
-    tables = await run(store._url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = await fetched(
+        store._url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
     found = [
         str(row[0])
         for (name,) in tables
-        for row in await run(store._url, f"SELECT t::text FROM {name} t")
+        for row in await fetched(store._url, f"SELECT t::text FROM {name} t")
     ]
     return "\n".join(found).encode()
 
@@ -161,5 +163,5 @@ async def kept_seeds(store: Any) -> list[bytes]:
     """What is kept for repetitions of calls that told tokens."""
     asked = "SELECT body FROM answers"
     of_its_own = isinstance(store, PostgresStore)  # what the store sends is held against the lint
-    found: Any = await (run(store._url, asked) if of_its_own else store._fetch(asked))
+    found: Any = await (fetched(store._url, asked) if of_its_own else store._fetch(asked))
     return [bytes(row[0]) for row in found]

@@ -199,6 +199,15 @@ async def emptied(url: str) -> AsyncIterator[str]:
     yield url
 
 
+async def fetched(url: str, sql: str, *values: object) -> list[Any]:
+    """The rows that a statement gives, over a connection of the test's own."""
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(sql, *values))
+    finally:
+        await connection.close()
+
+
 def programs() -> Path:
     """The folder that `initdb` and `postgres` are in."""
     named = os.environ.get("OPTIN_TEST_POSTGRESQL")

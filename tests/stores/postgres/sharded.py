@@ -63,15 +63,6 @@ async def opened(url: str, *bot_ids: str) -> AsyncIterator[PostgresStore]:
         await store.close()
 
 
-async def run(url: str, sql: str, *values: object) -> list[tuple[object, ...]]:
-    """A statement over a connection of the test's own."""
-    connection = await asyncpg.connect(url)
-    try:
-        return [tuple(row) for row in await connection.fetch(sql, *values)]
-    finally:
-        await connection.close()
-
-
 @asynccontextmanager
 async def worker_down(url: str, bot_id: str, table: str) -> AsyncIterator[None]:
     """Meanwhile whoever writes the bot's rows in the table is told that their node is gone."""

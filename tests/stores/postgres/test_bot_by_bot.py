@@ -14,11 +14,11 @@ from optin.domain.outbox import OutboxMessage
 from optin.ports.store import Callback, CallbackStage, Reads, Store, Transaction
 from optin.stores.postgres import commits
 from optin.stores.postgres.errors import BadData
+from tests.stores.postgres.server import fetched
 from tests.stores.postgres.sharded import (
     BOTS,
     check_ledgers,
     opened,
-    run,
     sharded_database,
     worker_down,
 )
@@ -39,7 +39,7 @@ def opt_in(bot_id: str, who: str = WHO) -> Record:
 
 async def transactions(url: str, table: str, what: str) -> list[tuple[str, str, str]]:
     """(bot, row, the transaction that wrote it), by bot and row."""
-    found = await run(url, f"SELECT bot_id, {what}, xmin::text FROM {table} ORDER BY 1, 2")
+    found = await fetched(url, f"SELECT bot_id, {what}, xmin::text FROM {table} ORDER BY 1, 2")
     return [(str(bot), str(row), str(xmin)) for bot, row, xmin in found]
 
 
@@ -175,7 +175,7 @@ async def test_callbacks_of_a_bot_whose_node_is_gone_are_in_nobodys_way(url: str
             assert names(leased) == ["C1", "C3", "C5"]
             with pytest.raises(StoreUnavailable):
                 await store.put_callbacks([owed[0], *leased], [owed[2]], [owed[4]])
-        stages = await run(url, "SELECT callback_id, stage FROM callbacks ORDER BY callback_id")
+        stages = await fetched(url, "SELECT callback_id, stage FROM callbacks ORDER BY callback_id")
         done, waiting = CallbackStage.DONE.value, CallbackStage.WAITING.value
         assert [stage for _, stage in stages] == [waiting, done] * 2 + [waiting, done]
         _, leased = await store.lease_callbacks("w", 60 * SECOND, 10)

@@ -16,8 +16,8 @@ from optin.domain.events import DAY
 from optin.stores.postgres import migrate as migrating
 from optin.stores.postgres import partitions, shards, tables
 from optin.stores.postgres.migrate import migrate, migrated
-from tests.stores.postgres.server import server
-from tests.stores.postgres.sharded import opened, run
+from tests.stores.postgres.server import fetched, server
+from tests.stores.postgres.sharded import opened
 from tests.stores.postgres.test_partitions import connected, now
 from tests.stores.works import BOT
 
@@ -59,7 +59,7 @@ async def _yes(_: object) -> bool:
 
 
 async def told(url: str) -> list[Any]:
-    return [row[0] for row in await run(url, _TOLD)]
+    return [row[0] for row in await fetched(url, _TOLD)]
 
 
 def beside(name: str, first: str = "identities") -> list[str]:
@@ -87,13 +87,15 @@ async def test_a_database_that_is_in_use_is_distributed(url: str, monkeypatch: A
         plain.setattr(shards, "has_citus", _no)
         await migrate(url)
         async with opened(url, BOT):
-            await run(url, "INSERT INTO writers VALUES (7, 'somebody', 3, 2::bigint ^ 60)")
+            await fetched(url, "INSERT INTO writers VALUES (7, 'somebody', 3, 2::bigint ^ 60)")
     with pytest.raises(StartupError, match="optin migrate"):
         await migrated(url)
     await migrate(url)
-    assert await run(url, "SELECT holder, leased_until FROM writers WHERE slot = 7") == [("", 0)]
+    assert await fetched(url, "SELECT holder, leased_until FROM writers WHERE slot = 7") == [
+        ("", 0)
+    ]
     before = await told(url)
-    await run(url, "DELETE FROM pg_dist_partition WHERE logicalrelid = 'marks'::regclass")
+    await fetched(url, "DELETE FROM pg_dist_partition WHERE logicalrelid = 'marks'::regclass")
     await migrate(url)
     assert await told(url) == [*before, *beside("marks")]
 
@@ -142,10 +144,10 @@ async def test_whoever_would_lose_what_it_acknowledged_is_refused(
 ) -> None:
     """R13: a worker in the coordinator's place, whose locks keep nobody apart, and a worker that
     does not write to disk. One that does not answer cannot be asked."""
-    await run(url, state)
+    await fetched(url, state)
     if refusal is None:
         await migrate(url)
         return
     with pytest.raises(StartupError, match=refusal):
         await migrate(url)
-    assert await run(url, "SELECT to_regclass('meta')") == [(None,)]
+    assert await fetched(url, "SELECT to_regclass('meta')") == [(None,)]

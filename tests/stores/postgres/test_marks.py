@@ -14,8 +14,8 @@ from optin.domain.events import Kind
 from optin.ports.store import Reads
 from optin.stores.postgres import PostgresStore, writers
 from optin.stores.postgres.writers import Writer
-from tests.stores.postgres.server import fresh_database
-from tests.stores.postgres.sharded import check_ledgers, claimed, opened, run, sharded_database
+from tests.stores.postgres.server import fetched, fresh_database
+from tests.stores.postgres.sharded import check_ledgers, claimed, opened, sharded_database
 from tests.stores.postgres.test_failures import recorded
 from tests.stores.postgres.wire import wire_to
 from tests.stores.works import BOT, OTHER_BOT, Do, claim, record
@@ -31,12 +31,12 @@ async def url() -> AsyncIterator[str]:
 
 async def marks(url: str, bot_id: str = BOT) -> dict[int, int]:
     """Each writer's last commit of the bot."""
-    found = await run(url, "SELECT slot, batch FROM marks WHERE bot_id = $1", bot_id)
+    found = await fetched(url, "SELECT slot, batch FROM marks WHERE bot_id = $1", bot_id)
     return {int(str(slot)): int(str(batch)) for slot, batch in found}
 
 
 async def listed(url: str) -> bool:
-    return bool(await run(url, "SELECT 1 FROM blacklist"))
+    return bool(await fetched(url, "SELECT 1 FROM blacklist"))
 
 
 def lane_of(store: PostgresStore) -> Writer:
@@ -45,7 +45,7 @@ def lane_of(store: PostgresStore) -> Writer:
 
 async def give_away(url: str, slot: int) -> None:
     """The lease of the slot has run out."""
-    await run(url, "UPDATE writers SET leased_until = 0 WHERE slot = $1", slot)
+    await fetched(url, "UPDATE writers SET leased_until = 0 WHERE slot = $1", slot)
 
 
 async def test_each_commit_marks_its_bots_shard(url: str) -> None:
@@ -54,13 +54,13 @@ async def test_each_commit_marks_its_bots_shard(url: str) -> None:
     async with opened(url, BOT, OTHER_BOT) as store:
         await store.commit(record(claim(Kind.OPT_IN)))
         slot = lane_of(store).slot
-        before = await run(url, "SELECT * FROM writers WHERE slot = $1", slot)
+        before = await fetched(url, "SELECT * FROM writers WHERE slot = $1", slot)
         [first] = (await marks(url)).values()
         await store.commit(_LISTED)
         assert await marks(url) == {slot: first + 1}
         await store.commit(record(claim(Kind.OPT_IN), bot_id=OTHER_BOT))
         assert await marks(url) == {slot: first + 1}
-        assert await run(url, "SELECT * FROM writers WHERE slot = $1", slot) == before
+        assert await fetched(url, "SELECT * FROM writers WHERE slot = $1", slot) == before
     async with opened(url) as store:
         await store.commit(record(claim(Kind.OPT_OUT)))
         assert (await marks(url))[lane_of(store).slot] >= 1 << 32
@@ -193,7 +193,7 @@ async def test_a_slot_is_not_taken_in_the_midst_of_a_commit(url: str) -> None:
         await give_away(url, slot)
         taking = asyncio.create_task(other.commit(record(claim(Kind.OPT_IN))))
         waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        while not await run(url, waits):
+        while not await fetched(url, waits):
             assert not taking.done()
         go_on.set()
         assert await held == "done"
@@ -210,12 +210,12 @@ async def test_the_lease_is_extended_apart_and_not_each_time(
     async with opened(url, BOT) as store, opened(url) as other:
         await store.commit(record(claim(Kind.OPT_IN)))
         slot = lane_of(store).slot
-        taken = await run(url, until, slot)
+        taken = await fetched(url, until, slot)
         await store.commit(record(claim(Kind.OPT_IN)))
-        assert await run(url, until, slot) == taken
+        assert await fetched(url, until, slot) == taken
         monkeypatch.setattr(writers, "_RENEW", 0.0)
         await store.commit(record(claim(Kind.OPT_IN)))
-        assert await run(url, until, slot) > taken
+        assert await fetched(url, until, slot) > taken
         await give_away(url, slot)
         await other.commit(record(claim(Kind.OPT_OUT)))
         await store.commit(record(claim(Kind.OPT_OUT)))
@@ -228,7 +228,7 @@ async def test_a_process_from_before_the_tables_were_distributed_commits_nothing
     again; distributing takes its slots away."""
     async with fresh_database() as url, opened(url, BOT) as store:
         await store.commit(record(claim(Kind.OPT_IN)))
-        await run(url, "UPDATE writers SET holder = '', leased_until = 0")
+        await fetched(url, "UPDATE writers SET holder = '', leased_until = 0")
         with claimed(), pytest.raises(StoreUnavailable, match="start this process again"):
             await store.commit(record(claim(Kind.OPT_OUT)))
         assert await recorded(store) == [Kind.OPT_IN]

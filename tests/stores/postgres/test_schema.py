@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
 import pytest
 
 from optin.domain.errors import MasterKeyMismatch, SchemaMismatch, StartupError
@@ -12,18 +11,10 @@ from optin.stores.postgres import PostgresStore, erasing, tables
 from optin.stores.postgres.migrate import is_empty, migrate, newest_version
 from optin.stores.seal import Seal
 from tests.conftest import SEAL
-from tests.stores.postgres.server import PostgresServer, fresh_database, server
+from tests.stores.postgres.server import PostgresServer, fetched, fresh_database, server
 
 #: Tables of the database as a whole: small, and everywhere the same.
 SHARED = {"meta", "bots", "tokens", "writers"}
-
-
-async def fetched(url: str, sql: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        return list(await connection.fetch(sql))
-    finally:
-        await connection.close()
 
 
 async def test_text_compares_byte_by_byte() -> None:
