@@ -43,7 +43,7 @@ class Provider:
         self.asked += 1
         if self.outcome != AWAY:
             await release()
-        return Relayed(ANSWER, self.outcome)
+        return Relayed(ANSWER, lambda: self.outcome)
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:
         return ANSWER
@@ -76,7 +76,7 @@ class Face(Bench):
         if isinstance(relayed, Held):
             assert released.calls == 0
             return relayed
-        return relayed.outcome
+        return relayed.outcome()
 
 
 async def test_an_open_breaker_holds_clients_up() -> None:

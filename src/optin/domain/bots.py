@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ DEPLOYMENT = ""
 SCOPES = ("provision", "send", "read", "admin")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bot:
     """One business sender, the tenant (R1).
 
@@ -44,12 +45,12 @@ class Bot:
         """The region this bot lives in (H4)."""
         return self.value("region")
 
-    @property
+    @cached_property
     def enforce(self) -> Enforce:
         """How far decisions bite (R7)."""
         return Enforce(self.value("enforce"))
 
-    @property
+    @cached_property
     def policy(self) -> Policy:
         """What an opt-in is worth to this bot (R4)."""
         days = int(self.value("opt_in_days"))
@@ -59,7 +60,7 @@ class Bot:
             outdated=outdated_wordings(self.value("outdated_wordings")),
         )
 
-    @property
+    @cached_property
     def route(self) -> Mapping[str, str]:
         """The settings that say which way messages go (H8)."""
         prefix = self.value("upstream") + "."

@@ -68,15 +68,6 @@ class Receipt:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A member's value, and where it stands in the text."""
-
-    value: Any
-    start: int
-    end: int
-
-
 def parse_post(body: bytes) -> GraphMessage | Receipt:
     """What the body is. A phone number in `to` is given its `+` where Meta would guess the country.
 
@@ -85,20 +76,19 @@ def parse_post(body: bytes) -> GraphMessage | Receipt:
     """
     try:
         text = body.decode("utf-8-sig")
-        members = _members(text)
+        values = _DECODER.decode(text)
     except (ValueError, RecursionError):
-        raise InvalidInput("The body is not a JSON object that names each member once.") from None
-    values = {name: member.value for name, member in members.items()}
+        values = None
+    if not isinstance(values, dict):
+        raise InvalidInput("The body is not a JSON object that names each member once.")
     if values.get("messaging_product") != "whatsapp":
         _refuse("messaging_product", "must be whatsapp")
     if "status" in values:
         return _receipt(body, values)
-    return _message(body, text, members, values)
+    return _message(body, text, values)
 
 
-def _message(
-    body: bytes, text: str, members: Mapping[str, _Member], values: Mapping[str, Any]
-) -> GraphMessage:
+def _message(body: bytes, text: str, values: Mapping[str, Any]) -> GraphMessage:
     if values.get("recipient_type") not in (None, "individual"):
         _refuse("recipient_type", "must be individual: groups are not served")
     unknown = next((name for name in values if name not in _MEMBERS), None)
@@ -112,7 +102,7 @@ def _message(
     identities = _identities(values)
     opaque = values.get("biz_opaque_callback_data")
     return GraphMessage(
-        body=_addressed(body, text, members.get("to"), identities[0]),
+        body=_addressed(body, text, values.get("to"), identities[0]),
         identities=identities,
         type=kind,
         template=_template(values.get(TEMPLATE)) if kind == TEMPLATE else None,
@@ -131,14 +121,15 @@ def _identities(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *([] if recipient is None else [recipient])]))
 
 
-def _addressed(body: bytes, text: str, to: _Member | None, identity: str) -> bytes:
+def _addressed(body: bytes, text: str, to: Any, identity: str) -> bytes:
     """The body, with a number that Meta would read otherwise than we did written as we read it."""
-    if to is None or to.value is None or is_bsuid(identity):
+    if to is None or is_bsuid(identity):
         return body
-    written = to.value if isinstance(to.value, str) else ""
+    written = to if isinstance(to, str) else ""
     if written.startswith("+") and written.translate(_WRITTEN) == f"+{identity}":
         return body
-    return f'{text[: to.start]}"+{identity}"{text[to.end :]}'.encode()
+    start, end = _place(text, "to")
+    return f'{text[:start]}"+{identity}"{text[end:]}'.encode()
 
 
 def _template(value: Any) -> tuple[str, str] | None:
@@ -162,35 +153,15 @@ def _receipt(body: bytes, values: Mapping[str, Any]) -> Receipt:
     return Receipt(body)
 
 
-def _members(text: str) -> dict[str, _Member]:
-    """The members of the object that the text is. Raises `ValueError`."""
-    found: dict[str, _Member] = {}
-    at = _after(text, _skipped(text, 0), "{")
-    if text[at : at + 1] == "}":
-        at += 1
-    else:
-        while True:
-            name, end = _DECODER.raw_decode(text, at)
-            if not isinstance(name, str) or name in found:
-                raise ValueError("a name is none, or comes twice")
-            start = _after(text, _skipped(text, end), ":")
-            value, end = _DECODER.raw_decode(text, start)
-            found[name] = _Member(value, start, end)
-            at = _skipped(text, end)
-            if text[at : at + 1] != ",":
-                break
-            at = _skipped(text, at + 1)
-        at = _after(text, at, "}")
-    if _skipped(text, at) != len(text):
-        raise ValueError("something comes after the object")
-    return found
-
-
-def _after(text: str, at: int, mark: str) -> int:
-    """Where the next thing begins behind a mark that must stand here."""
-    if text[at : at + 1] != mark:
-        raise ValueError(f"{mark} is missing")
-    return _skipped(text, at + 1)
+def _place(text: str, wanted: str) -> tuple[int, int]:
+    """Where the value of that member begins and ends, in the text of an object that has it."""
+    name, at = None, _skipped(text, 0)
+    while name != wanted:
+        name, end = _DECODER.raw_decode(text, _skipped(text, at + 1))  # behind a brace or comma
+        start = _skipped(text, _skipped(text, end) + 1)
+        _, end = _DECODER.raw_decode(text, start)
+        at = _skipped(text, end)
+    return start, end
 
 
 def _skipped(text: str, at: int) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 NewId = Callable[[], bytes]
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: Two characters at a time, which takes half as long.
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 
 def time_ordered_id(at: int, entropy: bytes) -> bytes:
@@ -29,4 +31,4 @@ def derived_id(at: int, *parts: str) -> bytes:
 def ulid(raw: bytes) -> str:
     """26 characters of Crockford's base 32 that sort as the 16 bytes do."""
     number = int.from_bytes(raw, "big")
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])

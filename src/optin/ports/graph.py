@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,10 +30,14 @@ class GraphAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """What became of a message: the answer, None if none came, and what is certain by it."""
+    """What became of a message: the answer, None if none came, and what is certain by it.
+
+    `outcome` is to be called once. It reads the answer, for which no client need wait, and raises
+    nothing that the caller could mend.
+    """
 
     answer: GraphAnswer | None
-    outcome: Outcome
+    outcome: Callable[[], Outcome]
 
 
 class Limit(StrEnum):

@@ -7,8 +7,9 @@ nothing was changed, unless it says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from optin.domain.outbox import OutboxMessage
 from optin.domain.retention import Horizons
@@ -36,6 +37,7 @@ __all__ = [
     "Callback",
     "CallbackKind",
     "CallbackStage",
+    "Committed",
     "Directory",
     "Erased",
     "Erasing",
@@ -54,6 +56,15 @@ __all__ = [
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[R]):
+    """A commit that holds. `on_disk` ends when it is on disk, None if it is, and raises
+    `StoreUnavailable` if it may never be."""
+
+    answer: R
+    on_disk: Awaitable[None] | None = None
+
+
 class Store(Directory, Imports, Ledger, Counts, Protocol):
     """Where consent is kept."""
 
@@ -62,6 +73,14 @@ class Store(Directory, Imports, Ledger, Counts, Protocol):
 
         Raises what the work raised, or `StoreUnavailable` if the batch could not be committed.
         Cancelling the wait does not undo the work.
+        """
+
+    async def commit_ahead(self, work: Work[R]) -> Committed[R]:
+        """As `commit`, but returns as soon as the commit holds: for everybody who looks or commits
+        from then on, in every process, and whatever becomes of this process.
+
+        Only a machine that loses its power before `on_disk` may forget it, and all commits after
+        it. So nobody may be told of it before that (R13).
         """
 
     async def read(self, bot_id: str, identities: Sequence[str]) -> Reading:

@@ -30,11 +30,16 @@ def _the_same(_: object) -> str:
     return ""
 
 
+async def _nothing() -> None:
+    """Groups follow one another at once."""
+
+
 class Committer(Generic[Item, Answer]):
     """Collects calls and runs them in groups, one group after another.
 
     A group takes up items until they weigh `most`; an item that weighs more goes alone or last.
-    Items of one `lane` stay in their order, lanes take turns.
+    Items of one `lane` stay in their order, lanes take turns. `between`: what is waited for behind
+    each group, whose callers have their answers already; the next one is taken up after it.
     """
 
     def __init__(
@@ -44,11 +49,13 @@ class Committer(Generic[Item, Answer]):
         most: int = 512,
         weigh: Callable[[Item], int] = _one,
         lane: Callable[[Item], str] = _the_same,
+        between: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._run = run
         self._most = most
         self._weigh = weigh
         self._lane = lane
+        self._between = between
         self._lanes: dict[str, deque[_Waiting[Item, Answer]]] = {}
         self._running: asyncio.Task[None] | None = None
 
@@ -72,6 +79,7 @@ class Committer(Generic[Item, Answer]):
         try:
             while self._lanes:
                 await self._one_group(self._next_group())
+                await self._between()
         finally:
             self._running = None
 

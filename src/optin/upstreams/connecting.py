@@ -11,8 +11,9 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from aiohttp import ClientRequest, ClientTimeout, StreamReader, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
@@ -24,6 +25,8 @@ from optin.ports.upstream import Release
 LONGEST_ANSWER = 65_536
 
 _NAME = f"optin/{__version__}"
+#: So many senders' heads are kept.
+_HEADS = 1_024
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SWITCHING = 101
 
@@ -71,9 +74,8 @@ class ReleasingClient:
         called, no byte left), `OutcomeUnknown`, or what `release` raised, after which no byte left.
         """
         try:
-            target = URL(url)
-            request = _request(target, headers, body)
-            connection = await self._connected(target)
+            origin, head = _head(url, tuple(headers.items()))
+            connection = await self._connected(origin)
         except Exception as fault:
             raise NotConnected(_said(fault)) from fault
         try:
@@ -86,7 +88,7 @@ class ReleasingClient:
         try:
             # A commit is not cancelled for being slow: the clock starts at the first byte.
             async with asyncio.timeout(self._total_timeout):
-                answer = await _exchange(protocol, request)
+                answer = await _exchange(protocol, head, body)
         except BaseException as fault:
             connection.close()
             if isinstance(fault, Exception):
@@ -100,31 +102,32 @@ class ReleasingClient:
         if self._connector is not None:
             await self._connector.close()
 
-    async def _connected(self, target: URL) -> Connection:
+    async def _connected(self, origin: URL) -> Connection:
         if self._connector is None:
             self._connector = TCPConnector(limit=self._limit)
-        origin = target.origin()
         if origin not in self._origins:
             self._origins[origin] = ClientRequest("POST", origin)
         return await self._connector.connect(self._origins[origin], [], self._connect_timeout)
 
 
-def _request(target: URL, headers: Mapping[str, str], body: bytes) -> bytes:
-    """All of it. Raises `ValueError` for what would not be one request with these headers."""
+@lru_cache(maxsize=_HEADS)
+def _head(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[URL, bytes]:
+    """Whom to ask, and all of the request up to the length of its body; the next message of the
+    same sender has the same. Raises `ValueError` for what would not be one request."""
+    target = URL(url)
     if target.user is not None or target.scheme not in ("http", "https"):
         raise ValueError("the address is none that can be posted to")
     port = "" if target.is_default_port() else f":{target.port}"
     named = {
         "Host": f"{target.host_subcomponent}{port}",
         "User-Agent": _NAME,
-        **headers,
-        "Content-Length": str(len(body)),
+        **dict(headers),
     }
     for text in (*named, *named.values()):
         if _CONTROL.search(text):
             raise ValueError("a header has a control character")
     lines = "".join([f"{name}: {value}\r\n" for name, value in named.items()])
-    return f"POST {target.raw_path_qs} HTTP/1.1\r\n{lines}\r\n".encode() + body
+    return target.origin(), f"POST {target.raw_path_qs} HTTP/1.1\r\n{lines}".encode()
 
 
 def _unused(connection: Connection) -> ResponseHandler:
@@ -136,22 +139,25 @@ def _unused(connection: Connection) -> ResponseHandler:
     return protocol
 
 
-async def _exchange(protocol: ResponseHandler, request: bytes) -> Answer:
+async def _exchange(protocol: ResponseHandler, head: bytes, body: bytes) -> Answer:
     """Writes the request and reads what is no interim answer to it."""
     protocol.set_response_params(read_until_eof=True)
     assert protocol.transport is not None  # noqa: S101 - `_unused` has just looked
-    protocol.transport.write(request)
+    protocol.transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
     while True:
         message, content = await protocol.read()
         if message.code == _SWITCHING or not 100 <= message.code < 200:
             break
-    parts: list[bytes] = []
-    room = LONGEST_ANSWER
-    while room and (part := await content.read(room)):
-        parts.append(part)
-        room -= len(part)
     named = {name.lower(): value for name, value in message.headers.items()}
-    return Answer(message.code, named, b"".join(parts))
+    return Answer(message.code, named, await _body(content))
+
+
+async def _body(content: StreamReader) -> bytes:
+    """Cut off after `LONGEST_ANSWER`."""
+    body = await content.read(LONGEST_ANSWER)
+    while len(body) < LONGEST_ANSWER and not content.at_eof():
+        body += await content.read(LONGEST_ANSWER - len(body))
+    return body
 
 
 def _said(fault: Exception) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientResponse
@@ -14,7 +15,7 @@ from optin.domain.bots import Bot
 from optin.domain.graph_posts import GraphMessage
 from optin.domain.outbox import OutboxMessage
 from optin.ports.graph import Download, GraphAnswer, GraphCall, NotReached, Relayed
-from optin.ports.upstream import Fault, Release, Retry, Unknown
+from optin.ports.upstream import Fault, Outcome, Release, Retry, Unknown
 from optin.upstreams.connecting import (
     LONGEST_ANSWER,
     Answer,
@@ -61,12 +62,12 @@ class CloudGraph:
         try:
             answer = await self.client.post(_url(bot, path), headers, given.body, release)
         except NotConnected as fault:
-            return Relayed(None, Retry(f"not connected: {fault}", fault=Fault.PROVIDER))
+            return _unanswered(Retry(f"not connected: {fault}", fault=Fault.PROVIDER))
         except OutcomeUnknown as fault:
-            return Relayed(None, Unknown(f"no answer: {fault}"))
+            return _unanswered(Unknown(f"no answer: {fault}"))
         if len(answer.body) >= LONGEST_ANSWER:
-            return Relayed(None, Unknown("the answer is longer than any to a message"))
-        return Relayed(_whole(answer), outcome(answer, self.clock()))
+            return _unanswered(Unknown("the answer is longer than any to a message"))
+        return Relayed(_whole(answer), partial(outcome, answer, self.clock()))
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:
         headers = _headers(bot)
@@ -113,6 +114,10 @@ class CloudGraph:
         await self.client.close()
         await self._calls.close()
         await self._files.close()
+
+
+def _unanswered(known: Outcome) -> Relayed:
+    return Relayed(None, lambda: known)
 
 
 def _url(bot: Bot, path: str) -> str:

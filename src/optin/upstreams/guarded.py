@@ -127,7 +127,8 @@ class GuardedUpstream:
 @dataclass(slots=True)
 class Passage:
     """One hand-over that its bot's breaker let through, and itself the release of it: a context
-    that tells the breaker how it ended, also when that was by an exception."""
+    that tells the breaker how it ended, also when that was by an exception. What was `put_off`
+    ends when its outcome is read."""
 
     breakers: Breakers
     bot: Bot
@@ -136,6 +137,7 @@ class Passage:
     way: _Way
     released: bool = False
     _told: tuple[Event, str] = (Event.NEVER_LEFT, "")
+    _put_off: bool = False
     _round: int = 0
 
     @classmethod
@@ -160,8 +162,19 @@ class Passage:
             self.way.rests_until = self.breakers.clock() + outcome.rest
         return outcome
 
+    def put_off(self, outcome: Callable[[], Outcome]) -> Callable[[], Outcome]:
+        """What reads the outcome, and ends the passage with it, behind its context."""
+        self._put_off = True
+
+        def read() -> Outcome:
+            self._put_off = False
+            with self:
+                return self.ended(outcome())
+
+        return read
+
     def __enter__(self) -> None:
-        """The hand-over begins."""
+        """The hand-over begins, or its outcome is read."""
 
     def __exit__(
         self,
@@ -169,6 +182,8 @@ class Passage:
         broken: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._put_off:
+            return
         if isinstance(broken, Exception):
             if self.released:
                 self._told = Event.PROVIDER_FAILED, repr(broken)

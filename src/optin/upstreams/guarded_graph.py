@@ -51,9 +51,9 @@ class GuardedGraph:
             if turn:
                 await asyncio.sleep(turn / SECOND)
             relayed = await self.graph.send(bot, path, given, record, passage)
-            if isinstance(relayed, Relayed):
-                passage.ended(relayed.outcome)
-            return relayed
+            if isinstance(relayed, Held):
+                return relayed
+            return Relayed(relayed.answer, passage.put_off(relayed.outcome))
 
     def _turn(self, bot: Bot, record: OutboxMessage) -> int | Held:
         if self.pacing is None:

@@ -35,11 +35,11 @@ class SandboxGraph:
         reported = replace(record, message_id=given.opaque or record.message_id)
         outcome = await self.sandbox.hand_over(bot, reported, release)
         if isinstance(outcome, Unknown):
-            return Relayed(None, outcome)
+            return Relayed(None, lambda: outcome)
         code = script_for(bot, reported).error(reported.attempts)
         if code is not None:
             error = {**error_object(code), "type": "OAuthException", "fbtrace_id": "SANDBOX"}
-            return Relayed(_answer({"error": error}, 400), outcome)
+            return Relayed(_answer({"error": error}, 400), lambda: outcome)
         taken = outcome.upstream_id if isinstance(outcome, Accepted) else ""
         who = given.identities[0]
         contact = {"user_id": who} if is_bsuid(who) else {"wa_id": who}
@@ -48,7 +48,7 @@ class SandboxGraph:
             "contacts": [{"input": shown(who), **contact}],
             "messages": [{"id": taken}],
         }
-        return Relayed(_answer(told), outcome)
+        return Relayed(_answer(told), lambda: outcome)
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:
         """Keeps no media and no templates: an upload gets an id that leads nowhere."""

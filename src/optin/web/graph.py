@@ -85,15 +85,19 @@ def graph_face(services: Services) -> ASGIApp:
 
 async def _admitted(services: Services, scope: Scope) -> Admitted:
     """Whose token it is, from the header or, as Graph allows, the query; two must be the same."""
-    named = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
-    given = {value.encode("latin-1", "replace") for name, value in named if name == "access_token"}
-    if any(name == b"authorization" for name, _ in scope["headers"]):
+    given = _in_query(scope["query_string"]) if scope.get("query_string") else set()
+    if [name for name, _ in scope["headers"] if name == b"authorization"]:
         given.add(bearer(scope["headers"]))
     if len(given) != 1:
         raise Unauthorized("Invalid OAuth access token.")
     admitted = await holder(services.store, services.region, given.pop())
     require(admitted.token, "read" if scope["method"] == "GET" else "send")
     return admitted
+
+
+def _in_query(query: bytes) -> set[bytes]:
+    named = parse_qsl(query.decode("latin-1"))
+    return {value.encode("latin-1", "replace") for name, value in named if name == "access_token"}
 
 
 def _read_path(

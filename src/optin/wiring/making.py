@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 
@@ -15,7 +16,7 @@ from optin.usecases.rotate_tokens import RotateTokens
 
 def new_id() -> bytes:
     """A fresh id (`ids.NewId`)."""
-    return time_ordered_id(time.time_ns() // 1000, secrets.token_bytes(10))
+    return time_ordered_id(time.time_ns() // 1000, os.urandom(10))
 
 
 def manage_bots(store: Store) -> ManageBots:

@@ -6,6 +6,7 @@ comes out of the other parts. Use cases know nothing of it.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from optin.domain.inbound import NotUnderstood, Parsed
 from optin.domain.links import UNLINKED
 from optin.domain.outbox import OutboxMessage
 from optin.ports.poster import Poster
-from optin.ports.store import Reads, Store, Transaction, Work
+from optin.ports.store import Committed, Store, Transaction, Work
 from optin.usecases.check import Check, CheckRow
 from optin.web import metrics
 
@@ -49,18 +50,28 @@ class _MeasuredStore:
     async def commit(self, work: Work[R]) -> R:
         """See `Store`."""
         watched = _Watched(work)
-        begun = time.perf_counter()
         try:
             answer = await self._store.commit(watched)
         except StoreUnavailable:
             metrics.STORE_ERRORS.labels("commit").inc()
             raise
-        metrics.COMMIT_SECONDS.observe(time.perf_counter() - begun)
-        for decided, times in Tally(watched.decisions).items() if watched.decisions else ():
-            metrics.DECISIONS.labels(*decided).inc(times)
-        if watched.unproven:
-            metrics.UNPROVEN.inc(watched.unproven)
+        watched.count()
         return cast(R, answer)
+
+    async def commit_ahead(self, work: Work[R]) -> Committed[R]:
+        """See `Store`. Counted when it is on disk, and so not before it is acted on."""
+        watched = _Watched(work)
+        try:
+            committed = await self._store.commit_ahead(watched)
+        except StoreUnavailable:
+            metrics.STORE_ERRORS.labels("commit").inc()
+            raise
+        if committed.on_disk is None:
+            watched.count()
+            return committed
+        on_disk = asyncio.ensure_future(committed.on_disk)
+        on_disk.add_done_callback(watched.flushed)
+        return Committed(committed.answer, on_disk)
 
 
 def _counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,20 +88,29 @@ def _counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
 class _Watched:
     """A work that remembers what it did; it may be run more than once, and the last run counts."""
 
-    __slots__ = ("decisions", "unproven", "work")
+    __slots__ = ("begun", "bot_id", "decisions", "reads", "unproven", "work")
 
     def __init__(self, work: Work[Any]) -> None:
         self.work = work
+        self.bot_id, self.reads = work.bot_id, work.reads
+        self.begun = time.perf_counter()
         self.decisions: list[tuple[str, str, str]] = []
         self.unproven = 0
 
-    @property
-    def bot_id(self) -> str:
-        return self.work.bot_id
+    def flushed(self, on_disk: asyncio.Future[None]) -> None:
+        """Counts what is on disk now, or that it is not."""
+        if on_disk.cancelled() or on_disk.exception() is None:
+            self.count()
+        else:
+            metrics.STORE_ERRORS.labels("commit").inc()
 
-    @property
-    def reads(self) -> Reads:
-        return self.work.reads
+    def count(self) -> None:
+        """Tells what became of it, which is committed now."""
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - self.begun)
+        for decided, times in Tally(self.decisions).items() if self.decisions else ():
+            metrics.DECISIONS.labels(*decided).inc(times)
+        if self.unproven:
+            metrics.UNPROVEN.inc(self.unproven)
 
     def run(self, tx: Transaction) -> Any:
         self.decisions = []

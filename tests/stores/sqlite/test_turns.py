@@ -30,10 +30,10 @@ async def test_an_opt_out_does_not_wait_for_anothers_bulk(store: SQLiteStore) ->
     begun = asyncio.Event()
     run = store._commits._run
 
-    async def recorded(works: Sequence[Work[Any]]) -> Any:
-        groups.append([work.bot_id for work in works])
+    async def recorded(asked: Sequence[Any]) -> Any:
+        groups.append([each.work.bot_id for each in asked])
         begun.set()
-        return await run(works)
+        return await run(asked)
 
     store._commits._run = recorded
     rest = [asyncio.create_task(store.commit(bulk(A_LOT * n))) for n in range(40)]

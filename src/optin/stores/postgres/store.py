@@ -15,7 +15,15 @@ from optin.domain.errors import StoreUnavailable
 from optin.domain.events import Event, Kind
 from optin.domain.identities import DIGEST_MARK
 from optin.domain.outbox import OutboxMessage
-from optin.ports.store import Callback, CallbackStage, Histories, Reading, States, Work
+from optin.ports.store import (
+    Callback,
+    CallbackStage,
+    Committed,
+    Histories,
+    Reading,
+    States,
+    Work,
+)
 from optin.stores import ledger, rows
 from optin.stores.committer import Committer
 from optin.stores.digests import Digests
@@ -115,6 +123,10 @@ class PostgresStore(PostgresCounts, PostgresErasure, PostgresImports, PostgresLi
 
     async def commit(self, work: Work[R]) -> R:
         return cast(R, await self._commits[self._lane(work.bot_id)].call(work))
+
+    async def commit_ahead(self, work: Work[R]) -> Committed[R]:
+        """The server answers a commit when it is on disk, and nothing before that."""
+        return Committed(await self.commit(work))
 
     # Reads
 

@@ -81,20 +81,28 @@ def _begin(connection: sqlite3.Connection) -> None:
             return
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+class transaction:
     """One writing transaction: committed at the end, rolled back if anything is raised.
 
     It takes the write lock at once, so that what it reads cannot change before it writes.
     """
-    _begin(connection)
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> sqlite3.Connection:
+        _begin(self._connection)
+        return self._connection
+
+    def __exit__(self, kind: object, broken: BaseException | None, trace: object) -> None:
+        try:
+            if broken is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
 
 @contextmanager
@@ -114,7 +122,14 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as failed:
-        raise StoreUnavailable(f"The database did not answer: {failed}.") from failed
+        raise unavailable(failed) from failed
+
+
+def unavailable(failed: sqlite3.Error) -> StoreUnavailable:
+    """The driver's error, as callers know it."""
+    told = StoreUnavailable(f"The database did not answer: {failed}.")
+    told.__cause__ = failed
+    return told
 
 
 def is_bad_data(failed: BaseException) -> bool:

@@ -17,6 +17,7 @@ from optin.stores.seal import Seal
 from optin.stores.sqlite import deployment, directory
 from optin.stores.sqlite.connection import snapshot, transaction
 from optin.stores.sqlite.threads import Aside, Checkpointer, ConnectionThread
+from optin.stores.sqlite.writing import Writer
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class SQLiteDirectory:
         self._clock = clock
         self._copy = directory.DirectoryCopy()
         self._checkpointer = Checkpointer(path)
-        self._writer = ConnectionThread(path, ran=self._checkpointer.committed)
+        self._writer = Writer(path, self._checkpointer.committed)
         self._reader = ConnectionThread(path, read_only=True)
         self._long_reader = ConnectionThread(path, read_only=True)
         self._aside = Aside(path)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from optin.domain import links
 from optin.domain.consent import Clocks
@@ -18,6 +18,7 @@ from optin.domain.outbox import OutboxMessage
 from optin.ports.store import (
     Callback,
     CallbackStage,
+    Committed,
     Histories,
     Reading,
     States,
@@ -50,6 +51,13 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+class _Asked(NamedTuple):
+    """A work, and whether its caller takes the answer before the commit is on disk."""
+
+    work: Work[Any]
+    ahead: bool
+
+
 class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLiteLists):
     """Consent in one file. Made by `open`; the file must be migrated already."""
 
@@ -58,8 +66,14 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
         self._digests = digests
         self._batch_copy = directory.DirectoryCopy()
         self._ready_at = float("-inf")
-        self._commits: Committer[Work[Any], Any] = Committer(
-            self._commit_group, most=_HEAVY, weigh=_weight, lane=lambda work: work.bot_id
+        self._unflushed: asyncio.Future[None] | None = None
+        self._gap = 0.0
+        self._commits: Committer[_Asked, Any] = Committer(
+            self._commit_group,
+            most=_HEAVY,
+            weigh=_weight,
+            lane=lambda asked: asked.work.bot_id,
+            between=self._between,
         )
         self._reads: Committer[tuple[str, Sequence[str]], Reading] = Committer(
             self._read_group,
@@ -105,14 +119,35 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
     # Commits
 
     async def commit(self, work: Work[R]) -> R:
-        return cast(R, await self._commits.call(work))
+        return cast(R, await self._commits.call(_Asked(work, ahead=False)))
 
-    async def _commit_group(self, works: Sequence[Work[Any]]) -> Sequence[Any]:
+    async def commit_ahead(self, work: Work[R]) -> Committed[R]:
+        return cast(Committed[R], await self._commits.call(_Asked(work, ahead=True)))
+
+    async def _commit_group(self, asked: Sequence[_Asked]) -> Sequence[Any]:
         begun = time.monotonic()
-        answers = await self._writer.run(lambda connection: self._commit(connection, works))
-        if time.monotonic() - begun > _LONG:
-            await asyncio.sleep(_GAP)  # other processes wait for the lock, too
-        return answers
+        works = [each.work for each in asked]
+        ahead = all(each.ahead for each in asked)
+        run = self._writer.run_unflushed if ahead else self._writer.run
+        answers = await run(lambda connection: self._commit(connection, works))
+        self._gap = _GAP if time.monotonic() - begun > _LONG else 0.0
+        self._unflushed = asyncio.get_running_loop().create_future() if ahead else None
+        return [_told(*each, self._unflushed) for each in zip(asked, answers, strict=True)]
+
+    async def _between(self) -> None:
+        """Flushes what its callers act upon already. After a long commit other processes, who wait
+        for the lock, have their chance."""
+        on_disk, self._unflushed = self._unflushed, None
+        if on_disk is not None:
+            await asyncio.sleep(0)  # they first
+            try:
+                await self._writer.flush()
+            except StoreUnavailable as failed:
+                on_disk.set_exception(failed)
+            else:
+                on_disk.set_result(None)
+        if self._gap:
+            await asyncio.sleep(self._gap)
 
     def _commit(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
         try:
@@ -262,9 +297,16 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
         return self._clock()
 
 
-def _weight(work: Work[Any]) -> int:
+def _told(asked: _Asked, answer: Any, on_disk: asyncio.Future[None] | None) -> Any:
+    """What the caller gets. `on_disk` is of the whole group: none cancels it for the others."""
+    if not asked.ahead or isinstance(answer, BaseException):
+        return answer
+    return Committed(answer, on_disk and asyncio.shield(on_disk))
+
+
+def _weight(asked: _Asked) -> int:
     """What a work costs the writer: the rows that it reads, and so may write."""
-    reads = work.reads
+    reads = asked.work.reads
     return 1 + len(reads.identities) + len(reads.event_ids) + len(reads.messages)
 
 

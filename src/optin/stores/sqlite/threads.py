@@ -1,4 +1,4 @@
-"""The threads of the SQLite store: one that writes, one that reads, one that checkpoints.
+"""The threads of the SQLite store: one that writes, some that read, one that checkpoints.
 
 A connection belongs to one thread, so nothing else locks. Checkpoints copy the log back into the
 file beside the writer; on its thread they would hold up commits (p99 43 ms instead of 12).
@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from optin.domain.errors import StoreUnavailable
-from optin.stores.sqlite.connection import connect, store_errors
+from optin.stores.sqlite.connection import connect, unavailable
 
 T = TypeVar("T")
 
@@ -27,18 +27,12 @@ _Call = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]
 class ConnectionThread:
     """One thread with one connection; calls run on it one after another.
 
-    `ran` is called after each, also one that failed. An executor would do the same, at twice the
-    turns of the event loop for each call, and every commit waits for them.
+    An executor would do the same, at twice the turns of the event loop for each call, and every
+    commit waits for them.
     """
 
-    def __init__(
-        self, path: Path, *, read_only: bool = False, ran: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._connection = connect(path, read_only=read_only)
-        if not read_only:
-            # `transaction` waits for the lock itself, and fairer than SQLite does.
-            self._connection.execute("PRAGMA busy_timeout = 0")
-        self._ran = ran
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="sqlite", daemon=True)
         self._thread.start()
@@ -60,15 +54,19 @@ class ConnectionThread:
             self._do(*call)
 
     def _do(self, work: Callable[[sqlite3.Connection], Any], answer: asyncio.Future[Any]) -> None:
-        done, failed = None, None
+        """Runs it, and gives the answer."""
+        done: Any = None
+        failed: BaseException | None = None
         try:
-            with store_errors():
-                done = work(self._connection)
+            done = work(self._connection)
+        except sqlite3.Error as error:
+            failed = unavailable(error)
         except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
             failed = error
-        self._ran()
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+        try:  # noqa: SIM105 - every commit comes by here
             answer.get_loop().call_soon_threadsafe(_tell, answer, done, failed)
+        except RuntimeError:
+            pass  # the loop has ended, and nobody waits
 
     async def close(self) -> None:
         """Ends after what was begun, and closes the connection."""
@@ -134,7 +132,8 @@ class Checkpointer:
 
     def committed(self) -> None:
         """Tells it that there is something to copy."""
-        self._dirty.set()
+        if not self._dirty.is_set():
+            self._dirty.set()
 
     def close(self) -> None:
         """Stops the thread; the log is copied whole and emptied if nobody else uses the file."""

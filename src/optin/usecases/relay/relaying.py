@@ -1,8 +1,9 @@
 """The way of one relayed message.
 
-Keep to the limits, connect, judge and claim in one commit, send, hand the answer back. What became
-of it is written down behind the answer: a crash in between leaves a claim, which a report or the
-sweep settles.
+Keep to the limits, connect, judge and claim in one commit, send, hand the answer back. The claim is
+flushed to disk while the message is on its way, and the answer waits for that (R13). What became of
+the message is read and written down behind the answer: a crash in between leaves a claim, which a
+report or the sweep settles.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from optin.domain.bots import Bot
 from optin.domain.errors import NotFound, StoreUnavailable
@@ -21,7 +23,7 @@ from optin.domain.ids import NewId, ulid
 from optin.domain.messages import Category
 from optin.domain.outbox import JUDGEMENT_LIFE, RELAYED_TYPE, OutboxMessage
 from optin.ports.graph import Graph, GraphAnswer, Held, Relayed
-from optin.ports.store import Store, Work
+from optin.ports.store import Committed, Store, Work
 from optin.ports.upstream import Failed, Outcome, Unknown
 from optin.usecases.relay.judging import Judge
 from optin.usecases.relay.settling import Settle
@@ -39,8 +41,8 @@ _PATIENCE = 10.0
 class Handled:
     """What became of a message. `record` is settled if it was refused, and then nothing was sent.
 
-    Without an `answer`, `outcome` tells whether it may have been sent. `held`: a limit of ours held
-    it up, so that it was neither judged nor sent, and nothing of it is on record.
+    Without an `answer`, and only then, `outcome` tells whether it may have been sent. `held`: a
+    limit of ours held it up, so that it was neither judged nor sent, and nothing is on record.
     """
 
     record: OutboxMessage
@@ -57,9 +59,9 @@ class _Withheld(Exception):
 class _Releasing:
     """The release of one message, given once. `claimed`: its record since then."""
 
-    claim: Callable[[], Awaitable[OutboxMessage]]
+    claim: Callable[[], Awaitable[Committed[OutboxMessage]]]
     asked: bool = False
-    claimed: OutboxMessage | None = None
+    claimed: Committed[OutboxMessage] | None = None
 
     async def __call__(self) -> None:
         if self.asked:
@@ -97,13 +99,28 @@ class Relay:
             if isinstance(broken, StoreUnavailable | NotFound):
                 raise RuntimeError("raised by nothing that was asked") from None
             _log.exception("message %s: the relaying broke", claim.record.message_id)
-            relayed = Relayed(None, Unknown("the relaying broke"))
+            relayed = Relayed(None, lambda: Unknown("the relaying broke"))
         if isinstance(relayed, Held):
             return Handled(claim.record, held=relayed)
-        if releasing.claimed is not None:
-            self._settle_behind(releasing.claimed, relayed.outcome, given.identities)
-        record = releasing.claimed or claim.record
-        return Handled(record, relayed.answer, relayed.outcome)
+        if releasing.claimed is None:
+            return Handled(claim.record, relayed.answer, relayed.outcome())
+        return await self._sent(releasing.claimed, relayed, given.identities)
+
+    async def _sent(
+        self, claimed: Committed[OutboxMessage], relayed: Relayed, identities: tuple[str, ...]
+    ) -> Handled:
+        """A 2xx is handed back only when the claim is on disk (R13)."""
+        record = claimed.answer
+        known = relayed.outcome() if relayed.answer is None else None
+        self._settle_behind(record, relayed.outcome if known is None else lambda: known, identities)
+        try:
+            await _on_disk(claimed)
+        except StoreUnavailable as lost:
+            _log.error(
+                "message %s was sent, and is perhaps not on disk: %s", record.message_id, lost
+            )
+            return Handled(record, outcome=Unknown("its record is perhaps not on disk"))
+        return Handled(record, relayed.answer, known)
 
     async def close(self) -> None:
         """Waits a while until every outcome is written down."""
@@ -129,35 +146,58 @@ class Relay:
             claimant=f"{self.claimant}/graph",
         )
 
-    async def _claim(self, claim: Judge) -> OutboxMessage:
-        """Returns once a judgement is committed that is not older than `JUDGEMENT_LIFE` (H8)."""
+    async def _claim(self, claim: Judge) -> Committed[OutboxMessage]:
+        """Returns once a judgement is committed that is not older than `JUDGEMENT_LIFE` (H8).
+
+        What is lost with the power of the machine was never answered; nothing is sent from here
+        again, so the claim need not be on disk before the first byte to keep it from being.
+        """
         for _ in range(JUDGEMENTS):
             begun = self.monotonic()
-            record = await self.store.commit(claim)
-            if not record.passed:
-                raise _Withheld(record)
+            claimed = await self.store.commit_ahead(claim)
+            if not claimed.answer.passed:
+                await _on_disk(claimed)
+                raise _Withheld(claimed.answer)
             if (self.monotonic() - begun) * SECOND <= JUDGEMENT_LIFE:
-                return record
-        self._settle_behind(record, Failed("no judgement was committed in time"))
+                return claimed
+        self._settle_behind(claimed.answer, lambda: Failed("no judgement was committed in time"))
         raise StoreUnavailable("The store answers too slowly to judge in time.")
 
     def _settle_behind(
-        self, record: OutboxMessage, outcome: Outcome, identities: tuple[str, ...] = ()
+        self,
+        record: OutboxMessage,
+        outcome: Callable[[], Outcome],
+        identities: tuple[str, ...] = (),
     ) -> None:
-        settle = Settle(record.bot_id, record, outcome, identities)
-        task = asyncio.create_task(self._insist(settle))
+        task = asyncio.create_task(self._settle(record, outcome, identities))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
+
+    async def _settle(
+        self, record: OutboxMessage, outcome: Callable[[], Outcome], identities: tuple[str, ...]
+    ) -> None:
+        try:
+            known = outcome()
+        except Exception:  # noqa: BLE001 - whatever it is, the message was sent
+            _log.exception("message %s: its answer cannot be read", record.message_id)
+            known = Unknown("its answer cannot be read")
+        await self._insist(Settle(record.bot_id, record, known, identities))
 
     async def _insist(self, settle: Work[None]) -> None:
         """Settling must not be lost to a store that is down for a while."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self.store.commit(settle)
+                return await _on_disk(await self.store.commit_ahead(settle))
             except NotFound:
                 return None  # the bot was removed meanwhile
             except StoreUnavailable as down:
                 _log.warning("an outcome waits for the store: %s", down)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _on_disk(committed: Committed[Any]) -> None:
+    """Raises `StoreUnavailable` if it may never be."""
+    if committed.on_disk is not None:
+        await committed.on_disk
