@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from optin.domain.inbound import StatusUpdate
 from optin.domain.messages import MessageState
 from optin.domain.outbox import OutboxMessage, Stage
 from optin.ports.graph import Download, GraphAnswer, GraphCall, Relayed
+from optin.ports.store import Committed
 from optin.ports.upstream import Accepted, Failed, Outcome, Release, Retry, Unknown
 from optin.stores.sqlite import SQLiteStore
 from optin.upstreams.meta_webhook import parse, valid_signature
@@ -52,6 +53,7 @@ class TellingGraph:
     outcome: Outcome = field(default_factory=lambda: Accepted("wamid.1"))
     before: Callable[[], Awaitable[Any]] | None = None
     breaks: bool = False
+    unreadable: bool = False
     sent: list[bytes] = field(default_factory=list)
 
     def number(self, bot: Bot) -> str:
@@ -66,7 +68,12 @@ class TellingGraph:
         self.sent.append(given.body)
         if self.breaks:
             raise ZeroDivisionError
-        return Relayed(ANSWER, lambda: self.outcome)
+        return Relayed(ANSWER, self._read)
+
+    def _read(self) -> Outcome:
+        if self.unreadable:
+            raise ZeroDivisionError
+        return self.outcome
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:
         raise AssertionError
@@ -109,25 +116,22 @@ class Troubled:
     store: SQLiteStore
     down_for: int = 0
     after_claim: Callable[[], Awaitable[Any]] | None = None
+    on_disk: asyncio.Future[None] | None = None
     works: list[str] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    async def commit(self, work: Any) -> Any:
+    async def commit_ahead(self, work: Any) -> Committed[Any]:
         self.works.append(type(work).__name__)
-        if self.down_for:
+        if self.works[-1] == "Settle" and self.down_for:
             self.down_for -= 1
             raise StoreUnavailable("down")
-        return await self.store.commit(work)
-
-    async def commit_ahead(self, work: Any) -> Any:
-        self.works.append(type(work).__name__)
-        answer = await self.store.commit_ahead(work)
-        if self.after_claim is not None:
+        committed: Committed[Any] = await self.store.commit_ahead(work)
+        if self.works[-1] == "Judge" and self.after_claim is not None:
             happening, self.after_claim = self.after_claim, None
             await happening()
-        return answer
+        return replace(committed, on_disk=self.on_disk) if self.on_disk else committed
 
 
 class Watch:
@@ -231,6 +235,48 @@ async def test_the_answer_does_not_wait_for_its_record(store: SQLiteStore) -> No
     await relaying.close()
     assert troubled.works == ["Judge", "Settle", "Settle"]
     assert (await again(store, handled.record)).upstream_id == "wamid.1"
+
+
+async def test_the_answer_waits_until_its_claim_is_on_disk(store: SQLiteStore) -> None:
+    """R13: it is sent before that, and nobody is told before that, refused or not."""
+    for who, kind in ((ADA, Kind.MESSAGE), (ADA, Kind.OPT_OUT)):
+        await consent(store, kind, who)
+        on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        graph = TellingGraph()
+        relaying = relay(Troubled(store, on_disk=on_disk), graph)
+        sending = asyncio.create_task(send(relaying))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(sending), 0.2)
+        assert len(graph.sent) == (kind is Kind.MESSAGE)
+        on_disk.set_result(None)
+        assert (await sending).record.passed == (kind is Kind.MESSAGE)
+        await relaying.close()
+
+
+async def test_a_claim_that_may_be_lost_is_an_unknown_outcome(store: SQLiteStore) -> None:
+    """R13: the provider's answer is not handed on, and the client must not send again (H8)."""
+    on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    on_disk.set_exception(StoreUnavailable("the disk failed"))
+    graph = TellingGraph()
+    troubled = Troubled(store, on_disk=on_disk)
+    relaying = relay(troubled, graph)
+    handled = await send(relaying)
+    assert len(graph.sent) == 1
+    assert (handled.answer, type(handled.outcome)) == (None, Unknown)
+    troubled.on_disk = None
+    await relaying.close()
+    assert (await again(store, handled.record)).upstream_id == "wamid.1"
+
+
+async def test_an_answer_that_cannot_be_read_is_an_unknown_outcome(store: SQLiteStore) -> None:
+    """It is handed back all the same; a report or the sweep settles the rest (H8)."""
+    graph = TellingGraph(unreadable=True)
+    relaying = relay(store, graph)
+    handled = await send(relaying)
+    assert handled.answer == ANSWER
+    await relaying.close()
+    kept = await again(store, handled.record)
+    assert (kept.stage, kept.details) == (Stage.CLAIMED, "its answer cannot be read")
 
 
 async def test_an_unknown_outcome_ends_after_a_day(store: SQLiteStore, clock: Clock) -> None:

@@ -230,7 +230,7 @@ async def test_with_the_store_down_nothing_is_sent(
     async def fails(*_: object) -> Any:
         raise StoreUnavailable("The disk is full.")
 
-    monkeypatch.setattr(type(face.doors.store), "commit", fails)
+    monkeypatch.setattr(type(face.doors.store), "commit_ahead", fails)
     answer = await face.post(**TEXT)
     assert error(answer)[:2] == (503, 131016)
     assert face.api.taken == []

@@ -54,7 +54,7 @@ def free_from(pace: Pace, limit: Limit) -> int:
 
 def take(pace: Pace, limit: Limit, at: int) -> Pace:
     """The bucket after a token was taken at `at`: not before `free_from`, perhaps ahead of now."""
-    return replace(pace, spent_until=max(pace.spent_until, at) + limit.interval)
+    return Pace(max(pace.spent_until, at) + limit.interval, pace.promised_until)
 
 
 def turn(pace: Pace, limit: Limit, now: int, *, promised: bool) -> int:

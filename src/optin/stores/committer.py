@@ -70,6 +70,11 @@ class Committer(Generic[Item, Answer]):
             self._running = asyncio.create_task(self._drain())
         return await future
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return self._running is None
+
     async def idle(self) -> None:
         """Returns when nothing waits any more."""
         while self._running is not None:

@@ -28,14 +28,14 @@ async def test_an_opt_out_does_not_wait_for_anothers_bulk(store: SQLiteStore) ->
     contact is in the second group after the one that runs at the latest."""
     groups: list[list[str]] = []
     begun = asyncio.Event()
-    run = store._commits._run
+    run = store._commits.groups._run
 
     async def recorded(asked: Sequence[Any]) -> Any:
         groups.append([each.work.bot_id for each in asked])
         begun.set()
         return await run(asked)
 
-    store._commits._run = recorded
+    store._commits.groups._run = recorded
     rest = [asyncio.create_task(store.commit(bulk(A_LOT * n))) for n in range(40)]
     await begun.wait()
     assert len(groups) == 1

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from optin.domain.errors import InconsistentRecord
 from optin.domain.links import UNKNOWN, State, neighbours
 from optin.ports.store import Work
-from optin.stores import rows
+from optin.stores import import_rows, rows
 from optin.stores.batch import Key, Rows, Writes
 from optin.stores.sqlite import entries, imports
 from optin.stores.sqlite.connection import insert
 
+Read = Callable[[rows.Row], Any]
+
 _STATE = """SELECT identity, opt_in, opt_in_with_evidence, start_word, opt_out_keyword,
  opt_out_other, opt_out_from_contact, message, provider_marketing_stop, provider_marketing_resume,
  marketing_stop, marketing_resume, wordings, links, version
- FROM identities WHERE bot_id = ? AND identity IN (?, ?)"""
+ FROM identities WHERE bot_id = ?1 AND identity = ?2"""
+#: An IN makes a table of its own for what it names: so only where there are two names.
+_EITHER_STATE = _STATE.replace("= ?2", "IN (?2, ?3)")
 #: Between "~" and what follows it: no number or BSUID begins so.
 _ERASED = """SELECT EXISTS (SELECT 1 FROM identities
  WHERE bot_id = ? AND identity >= '~' AND identity < char(127))"""
@@ -40,43 +45,46 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
     Raises `InconsistentRecord` for one that cannot be read.
     """
     bot_id, reads = work.bot_id, work.reads
-
-    def missing(names: Iterable[Any], known: Any) -> list[tuple[str, Any]]:
-        return [key for name in names if (key := (bot_id, name)) not in known]
-
+    look_up = partial(_look_up, connection, bot_id)
     load_states(connection, loaded, bot_id, reads.identities)
-    for event_key in missing(reads.event_ids, loaded.recorded):
-        loaded.recorded[event_key] = _exists(connection, _RECORDED, event_key)
-    for name, language in reads.templates:
-        if (bot_id, name, language) not in loaded.templates:
-            found = connection.execute(_TEMPLATE, (bot_id, name, language)).fetchone()
-            loaded.templates[bot_id, name, language] = rows.template(found) if found else None
-    messages = set(reads.messages)
-    for key in missing(reads.upstream_ids, loaded.upstream_ids):
-        found = connection.execute(_BY_UPSTREAM_ID, key).fetchone()
-        loaded.upstream_ids[key] = found[0] if found else None
-    messages |= {
-        message_id for u in reads.upstream_ids if (message_id := loaded.upstream_ids[bot_id, u])
-    }
-    for key in missing(messages, loaded.messages):
-        found = connection.execute(_MESSAGE, key).fetchone()
-        loaded.messages[key] = rows.message(found) if found else None
-    for key in missing(reads.reviews, loaded.reviews):
-        found = connection.execute(_REVIEW, key).fetchone()
-        loaded.reviews[key] = rows.review(found) if found else None
-    _load_answers(connection, loaded, work)
-    for key in missing(reads.imports, loaded.imports):
-        loaded.imports[key] = imports.job_of(connection, *key)
-    for key in missing(reads.blacklist, loaded.blacklist):
-        loaded.blacklist[key] = _exists(connection, _BLACKLISTED, key)
+    for template in reads.templates:
+        look_up(loaded.templates, _TEMPLATE, rows.template, *template)
+    for event_id in reads.event_ids:
+        look_up(loaded.recorded, _RECORDED, _is, event_id)
+    for upstream_id in reads.upstream_ids:
+        look_up(loaded.upstream_ids, _BY_UPSTREAM_ID, _first, upstream_id)
+    named = [loaded.upstream_ids[bot_id, upstream_id] for upstream_id in reads.upstream_ids]
+    for message_id in {*reads.messages, *filter(None, named)}:
+        look_up(loaded.messages, _MESSAGE, rows.message, message_id)
+    for review_id in reads.reviews:
+        look_up(loaded.reviews, _REVIEW, rows.review, review_id)
+    for answer in reads.answers:
+        look_up(loaded.answers, _ANSWER, rows.answer, *answer)
+    for import_id in reads.imports:
+        look_up(loaded.imports, imports.JOB, import_rows.job, import_id)
+    for identity in reads.blacklist:
+        look_up(loaded.blacklist, _BLACKLISTED, _is, identity)
 
 
-def _load_answers(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
-    for asked in work.reads.answers:
-        key = (work.bot_id, *asked)
-        if key not in loaded.answers:
-            found = connection.execute(_ANSWER, key).fetchone()
-            loaded.answers[key] = rows.answer(found) if found else None
+def _look_up(
+    connection: sqlite3.Connection,
+    bot_id: str,
+    known: MutableMapping[Any, Any],
+    sql: str,
+    read: Read,
+    *key: Any,
+) -> None:
+    if (bot_id, *key) not in known:
+        found = connection.execute(sql, (bot_id, *key)).fetchone()
+        known[bot_id, *key] = read(found) if found else None
+
+
+def _first(row: rows.Row) -> Any:
+    return row[0]
+
+
+def _is(row: rows.Row) -> bool:
+    return bool(row[0])
 
 
 def load_states(
@@ -100,7 +108,9 @@ def _load_state(connection: sqlite3.Connection, loaded: Rows, bot_id: str, ident
     name = identity
     if _has_erased(connection, loaded, bot_id):
         name = loaded.digest(bot_id, identity)
-    found = connection.execute(_STATE, (bot_id, identity, name)).fetchall()
+        found = connection.execute(_EITHER_STATE, (bot_id, identity, name)).fetchall()
+    else:
+        found = connection.execute(_STATE, (bot_id, identity)).fetchall()
     erased = name != identity and any(row[0] == name for row in found)
     key = (bot_id, name if erased else identity)
     if key[1] != identity:
@@ -133,54 +143,45 @@ def _exists(connection: sqlite3.Connection, sql: str, key: tuple[Any, ...]) -> b
 
 def save(connection: sqlite3.Connection, writes: Writes) -> None:
     """Writes each changed row once, and the events after them, chained."""
-    insert(connection, "REPLACE INTO identities", _state_rows(writes.states))
+    if writes.states:
+        changed = [rows.state_row(key[0], key[1], state) for key, state in writes.states.items()]
+        insert(connection, "REPLACE INTO identities", changed)
     entries.append(connection, writes.events)
-    insert(
-        connection,
-        "REPLACE INTO templates",
-        [rows.template_row(key[0], record) for key, record in writes.templates.items()],
-    )
-    insert(
-        connection, "REPLACE INTO messages", list(map(rows.message_row, writes.messages.values()))
-    )
-    # An id is made of the fact that it tells: what is owed already is not owed twice.
-    insert(
-        connection,
-        "INSERT OR IGNORE INTO callbacks",
-        list(map(rows.callback_row, writes.callbacks)),
-    )
-    insert(
-        connection,
-        "INSERT OR IGNORE INTO webhooks",
-        [rows.webhook_row(bot_id, kept) for bot_id, kept in writes.webhooks],
-    )
-    if writes.notes:
-        connection.executemany(
-            "UPDATE webhooks SET note = ? WHERE bot_id = ? AND webhook_id = ?",
-            [(note, *key) for key, note in writes.notes.items()],
-        )
-    insert(
-        connection,
-        "REPLACE INTO reviews",
-        [rows.review_row(key[0], item) for key, item in writes.reviews.items()],
-    )
-    insert(
-        connection,
-        "REPLACE INTO answers",
-        [rows.answer_row(key[0], kept) for key, kept in writes.answers.items()],
-    )
-    imports.save(connection, writes)
-    if writes.blacklist:
-        _save_blacklist(connection, writes.blacklist)
+    if writes.messages:
+        changed = list(map(rows.message_row, writes.messages.values()))
+        insert(connection, "REPLACE INTO messages", changed)
+    if writes.callbacks:
+        # An id is made of the fact that it tells: what is owed already is not owed twice.
+        owed = list(map(rows.callback_row, writes.callbacks))
+        insert(connection, "INSERT OR IGNORE INTO callbacks", owed)
+    if writes.answers:
+        changed = [rows.answer_row(key[0], kept) for key, kept in writes.answers.items()]
+        insert(connection, "REPLACE INTO answers", changed)
+    if writes.webhooks or writes.notes:
+        _save_webhooks(connection, writes)
+    if writes.reviews or writes.templates or writes.blacklist:
+        _save_rarer(connection, writes)
+    if writes.imports or writes.import_rows:
+        imports.save(connection, writes)
 
 
-def _state_rows(changed: dict[Key, State]) -> list[rows.Row]:
-    return [rows.state_row(key[0], key[1], state) for key, state in changed.items()]
+def _save_webhooks(connection: sqlite3.Connection, writes: Writes) -> None:
+    kept = [rows.webhook_row(bot_id, webhook) for bot_id, webhook in writes.webhooks]
+    insert(connection, "INSERT OR IGNORE INTO webhooks", kept)
+    connection.executemany(
+        "UPDATE webhooks SET note = ? WHERE bot_id = ? AND webhook_id = ?",
+        [(note, *key) for key, note in writes.notes.items()],
+    )
 
 
-def _save_blacklist(connection: sqlite3.Connection, changed: dict[Key, bool]) -> None:
-    insert(connection, "REPLACE INTO blacklist", [key for key, on in changed.items() if on])
+def _save_rarer(connection: sqlite3.Connection, writes: Writes) -> None:
+    changed = [rows.review_row(key[0], item) for key, item in writes.reviews.items()]
+    insert(connection, "REPLACE INTO reviews", changed)
+    changed = [rows.template_row(key[0], record) for key, record in writes.templates.items()]
+    insert(connection, "REPLACE INTO templates", changed)
+    listed = [key for key, on in writes.blacklist.items() if on]
+    insert(connection, "REPLACE INTO blacklist", listed)
     connection.executemany(
         "DELETE FROM blacklist WHERE bot_id = ? AND identity = ?",
-        [key for key, listed in changed.items() if not listed],
+        [key for key, on in writes.blacklist.items() if not on],
     )

@@ -59,41 +59,50 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as failed:
-            if failed.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not is_busy(failed) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
             return
 
 
-def _begin(connection: sqlite3.Connection) -> None:
+def _begin(connection: sqlite3.Connection, wait: float) -> None:
     """Takes the write lock. SQLite's own waiting looks every 100 ms in the end, and so hardly ever
     comes in between two commits of another process that has much to do; this does."""
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    deadline: float | None = None
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as failed:
-            if failed.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            now = time.monotonic()
+            deadline = now + wait if deadline is None else deadline
+            if not is_busy(failed) or now >= deadline:
                 raise
             time.sleep(_LOOK_AGAIN)
         else:
             return
 
 
+def is_busy(failed: sqlite3.Error) -> bool:
+    """Whether another connection had the lock, and nothing was done."""
+    return failed.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
 class transaction:
     """One writing transaction: committed at the end, rolled back if anything is raised.
 
-    It takes the write lock at once, so that what it reads cannot change before it writes.
+    It takes the write lock at once, so that what it reads cannot change before it writes, and waits
+    for it up to `wait` seconds.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_wait")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, wait: float = LOCK_TIMEOUT) -> None:
         self._connection = connection
+        self._wait = wait
 
     def __enter__(self) -> sqlite3.Connection:
-        _begin(self._connection)
+        _begin(self._connection, self._wait)
         return self._connection
 
     def __exit__(self, kind: object, broken: BaseException | None, trace: object) -> None:

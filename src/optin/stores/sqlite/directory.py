@@ -30,7 +30,8 @@ ADD_TOKEN = "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) D
 
 
 class DirectoryCopy:
-    """What one process remembers of the directory, as of one version of it.
+    """What one process remembers of the directory, as of one version of it. `has_erased`: the bots
+    of which somebody was erased, and the others (R15).
 
     Only the thread of the connection that it is compared with changes it, so nothing that was read
     before a change can slip in after the comparison that noticed the change.
@@ -39,6 +40,7 @@ class DirectoryCopy:
     def __init__(self) -> None:
         self.bots: dict[str, Bot | None] = {}
         self.tokens: dict[bytes, Token] = {}
+        self.has_erased: dict[str, bool] = {}
         self.version = -1
         self._compared = float("-inf")
 
@@ -51,7 +53,7 @@ class DirectoryCopy:
         begun = time.monotonic()
         found = version(connection)
         if found != self.version:
-            self.bots, self.tokens = {}, {}
+            self.bots, self.tokens, self.has_erased = {}, {}, {}
             self.version = found
         self._compared = begun
 

@@ -14,6 +14,7 @@ from optin.stores import erasure
 from optin.stores.batch import Batch, Rows
 from optin.stores.ledger import Row
 from optin.stores.sqlite import batches
+from optin.stores.sqlite.directory import BUMP
 from optin.stores.texts import from_json
 
 #: What becomes of a contact's data, by table. A test holds it against the schema.
@@ -58,6 +59,7 @@ def forget(
     if isinstance(at, Exception):
         raise at
     batches.save(connection, batch.writes)
+    connection.execute(BUMP)  # that nobody was erased is not remembered any more
     records = sum(_delete(connection, bot_id, who) for who in scope)
     return Forgotten(at, scope, sum(map(len, gone.values())), records)
 

@@ -16,7 +16,7 @@ from optin.stores.batch import Writes
 from optin.stores.sqlite.connection import insert, transaction
 from optin.stores.sqlite.operators import SQLiteDirectory
 
-_JOB = "SELECT * FROM imports WHERE bot_id = ? AND import_id = ?"
+JOB = "SELECT * FROM imports WHERE bot_id = ? AND import_id = ?"
 _PUT = "REPLACE INTO imports"
 # One at a time for each bot, so that its own rows are taken in their order.
 _NEXT = """SELECT * FROM imports AS i INDEXED BY imports_under_way
@@ -63,7 +63,7 @@ class SQLiteImports(SQLiteDirectory):
         return await self._writer.run(lambda c: _drop_body(c, bot_id, import_id, most))
 
     async def imported(self, bot_id: str, import_id: str) -> ImportJob | None:
-        found = await self._fetch(_JOB, bot_id, import_id)
+        found = await self._fetch(JOB, bot_id, import_id)
         return import_rows.job(found[0]) if found else None
 
     async def imports(self, bot_id: str, after: str, limit: int) -> list[ImportJob]:
@@ -125,12 +125,6 @@ class SQLiteImports(SQLiteDirectory):
 
     async def _over(self, bot_id: str, before: int, states: str) -> list[str]:
         return [row[0] for row in await self._fetch(_OVER.format(states), bot_id, before)]
-
-
-def job_of(connection: sqlite3.Connection, bot_id: str, import_id: str) -> ImportJob | None:
-    """One job as it stands."""
-    found = connection.execute(_JOB, (bot_id, import_id)).fetchone()
-    return import_rows.job(found) if found else None
 
 
 def save(connection: sqlite3.Connection, writes: Writes) -> None:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 from optin.domain import links
 from optin.domain.consent import Clocks
-from optin.domain.errors import InconsistentRecord, SchemaMismatch, StoreUnavailable
+from optin.domain.errors import InconsistentRecord, SchemaMismatch
 from optin.domain.identities import DIGEST_MARK
 from optin.domain.outbox import OutboxMessage
 from optin.ports.store import (
@@ -24,12 +24,13 @@ from optin.ports.store import (
     States,
     Work,
 )
-from optin.stores.batch import Batch, Rows
+from optin.stores.batch import Rows
 from optin.stores.committer import Committer
 from optin.stores.digests import Digests
 from optin.stores.seal import Seal
 from optin.stores.sqlite import batches, directory, entries, leasing, queues
-from optin.stores.sqlite.connection import connect, is_bad_data, snapshot, store_errors, transaction
+from optin.stores.sqlite.commits import HEAVY, Commits
+from optin.stores.sqlite.connection import connect, snapshot, transaction
 from optin.stores.sqlite.counting import SQLiteCounts
 from optin.stores.sqlite.forgetting import SQLiteErasure
 from optin.stores.sqlite.imports import SQLiteImports
@@ -37,10 +38,6 @@ from optin.stores.sqlite.ledgers import SQLiteLedger
 from optin.stores.sqlite.lists import SQLiteLists
 from optin.stores.sqlite.migrate import newest_version, version
 
-#: What a commit may weigh: about a tenth of a second of the write lock.
-_HEAVY = 2_000
-#: After a commit that took so long the writer leaves the lock alone for `_GAP`, in seconds.
-_LONG, _GAP = 0.02, 0.003
 #: How old a proof that the store can commit may be, in seconds: probes must not cost an fsync each.
 _STILL_READY = 1.0
 
@@ -51,33 +48,17 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class _Asked(NamedTuple):
-    """A work, and whether its caller takes the answer before the commit is on disk."""
-
-    work: Work[Any]
-    ahead: bool
-
-
 class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLiteLists):
     """Consent in one file. Made by `open`; the file must be migrated already."""
 
     def __init__(self, path: Path, seal: Seal, clock: Callable[[], int], digests: Digests) -> None:
         super().__init__(path, seal, clock)
         self._digests = digests
-        self._batch_copy = directory.DirectoryCopy()
         self._ready_at = float("-inf")
-        self._unflushed: asyncio.Future[None] | None = None
-        self._gap = 0.0
-        self._commits: Committer[_Asked, Any] = Committer(
-            self._commit_group,
-            most=_HEAVY,
-            weigh=_weight,
-            lane=lambda asked: asked.work.bot_id,
-            between=self._between,
-        )
+        self._commits = Commits(self._writer, seal, clock, digests)
         self._reads: Committer[tuple[str, Sequence[str]], Reading] = Committer(
             self._read_group,
-            most=_HEAVY,
+            most=HEAVY,
             weigh=lambda asked: 1 + len(asked[1]),
             lane=lambda asked: asked[0],
         )
@@ -119,76 +100,10 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
     # Commits
 
     async def commit(self, work: Work[R]) -> R:
-        return cast(R, await self._commits.call(_Asked(work, ahead=False)))
+        return cast(R, await self._commits.commit(work))
 
     async def commit_ahead(self, work: Work[R]) -> Committed[R]:
-        return cast(Committed[R], await self._commits.call(_Asked(work, ahead=True)))
-
-    async def _commit_group(self, asked: Sequence[_Asked]) -> Sequence[Any]:
-        begun = time.monotonic()
-        works = [each.work for each in asked]
-        ahead = all(each.ahead for each in asked)
-        run = self._writer.run_unflushed if ahead else self._writer.run
-        answers = await run(lambda connection: self._commit(connection, works))
-        self._gap = _GAP if time.monotonic() - begun > _LONG else 0.0
-        self._unflushed = asyncio.get_running_loop().create_future() if ahead else None
-        return [_told(*each, self._unflushed) for each in zip(asked, answers, strict=True)]
-
-    async def _between(self) -> None:
-        """Flushes what its callers act upon already. After a long commit other processes, who wait
-        for the lock, have their chance."""
-        on_disk, self._unflushed = self._unflushed, None
-        if on_disk is not None:
-            await asyncio.sleep(0)  # they first
-            try:
-                await self._writer.flush()
-            except StoreUnavailable as failed:
-                on_disk.set_exception(failed)
-            else:
-                on_disk.set_result(None)
-        if self._gap:
-            await asyncio.sleep(self._gap)
-
-    def _commit(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
-        try:
-            return self._commit_once(connection, works)
-        except Exception as failed:
-            if not is_bad_data(failed):
-                raise
-            if len(works) == 1:
-                return [StoreUnavailable(f"The database refused the data: {failed}.")]
-        # One of them is bad: each on its own, so that the others are not lost with it.
-        return [self._commit_alone(connection, work) for work in works]
-
-    def _commit_alone(self, connection: sqlite3.Connection, work: Work[Any]) -> Any:
-        """One work's answer: a failure of the store now is not that of what is committed."""
-        try:
-            with store_errors():
-                return self._commit(connection, [work])[0]
-        except StoreUnavailable as failed:
-            return failed
-
-    def _commit_once(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
-        with transaction(connection):
-            self._batch_copy.compare(connection)
-            batch = Batch(self._clock(), Rows(self._digests.of, bots=self._batch_copy.bots))
-            alone = len(works) == 1
-            answers = [self._attempt(connection, batch, work, alone) for work in works]
-            batches.save(connection, batch.writes)
-        return answers
-
-    def _attempt(
-        self, connection: sqlite3.Connection, batch: Batch, work: Work[Any], alone: bool
-    ) -> Any:
-        """One work's answer. A record that cannot be read fails the works that need it, alone."""
-        try:
-            if work.bot_id not in batch.rows.bots:
-                found = directory.bot(connection, self._seal, work.bot_id)
-                batch.rows.bots[work.bot_id] = found
-            batches.load(connection, batch.rows, work)
-        except InconsistentRecord as broken:
-            return broken
-        return batch.attempt(work, alone=alone)
+        return await self._commits.commit_ahead(work)
 
     # Reads
 
@@ -295,19 +210,6 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
 
     async def now(self) -> int:
         return self._clock()
-
-
-def _told(asked: _Asked, answer: Any, on_disk: asyncio.Future[None] | None) -> Any:
-    """What the caller gets. `on_disk` is of the whole group: none cancels it for the others."""
-    if not asked.ahead or isinstance(answer, BaseException):
-        return answer
-    return Committed(answer, on_disk and asyncio.shield(on_disk))
-
-
-def _weight(asked: _Asked) -> int:
-    """What a work costs the writer: the rows that it reads, and so may write."""
-    reads = asked.work.reads
-    return 1 + len(reads.identities) + len(reads.event_ids) + len(reads.messages)
 
 
 def _read_one(

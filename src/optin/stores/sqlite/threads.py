@@ -37,6 +37,12 @@ class ConnectionThread:
         self._thread = threading.Thread(target=self._work, name="sqlite", daemon=True)
         self._thread.start()
         self._closed = False
+        self._under_way = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or runs, so that nobody uses the connection."""
+        return self._under_way == 0
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `work` with the connection on its thread. Raises `StoreUnavailable`.
@@ -46,8 +52,12 @@ class ConnectionThread:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._calls.put((work, answer))
+        self._put(work, answer)
         return await answer
+
+    def _put(self, work: Callable[[sqlite3.Connection], Any], answer: asyncio.Future[Any]) -> None:
+        self._under_way += 1
+        self._calls.put((work, answer))
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
@@ -64,9 +74,18 @@ class ConnectionThread:
         except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
             failed = error
         try:  # noqa: SIM105 - every commit comes by here
-            answer.get_loop().call_soon_threadsafe(_tell, answer, done, failed)
+            answer.get_loop().call_soon_threadsafe(self._tell, answer, done, failed)
         except RuntimeError:
             pass  # the loop has ended, and nobody waits
+
+    def _tell(self, answer: asyncio.Future[Any], done: Any, failed: BaseException | None) -> None:
+        self._under_way -= 1
+        if answer.done():
+            return  # whoever waited was cancelled
+        if failed is None:
+            answer.set_result(done)
+        else:
+            answer.set_exception(failed)
 
     async def close(self) -> None:
         """Ends after what was begun, and closes the connection."""
@@ -101,15 +120,6 @@ class Aside:
         self._closed = True
         if self._thread is not None:
             await self._thread.close()
-
-
-def _tell(answer: asyncio.Future[Any], done: Any, failed: BaseException | None) -> None:
-    if answer.done():
-        return  # whoever waited was cancelled
-    if failed is None:
-        answer.set_result(done)
-    else:
-        answer.set_exception(failed)
 
 
 class Checkpointer:

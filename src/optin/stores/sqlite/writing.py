@@ -49,12 +49,24 @@ class Writer(ConnectionThread):
         """As `run`, but what `work` committed is on disk after the next `flush`, or `run`."""
         return await super().run(partial(self._with, "NORMAL", work))
 
-    async def flush(self) -> None:
-        """Returns when all commits so far are on disk.
+    def run_here(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `run_unflushed`, on the caller's thread, which is the loop's; only while `is_idle`.
 
-        Raises `StoreUnavailable` if they may never be; then nothing more is written.
+        Raises the driver's own errors.
         """
-        await super().run(self._flush)
+        if self._closed or not self.is_idle:
+            raise StoreUnavailable("The store is closed, or its connection is in use.")
+        return self._with("NORMAL", work, self._connection)
+
+    def flush(self, on_disk: asyncio.Future[None]) -> None:
+        """Ends the future when all commits so far are on disk.
+
+        It ends with `StoreUnavailable` if they may never be; then nothing more is written.
+        """
+        if self._closed:
+            on_disk.set_exception(StoreUnavailable("The store is closed."))
+        else:
+            self._put(self._flush, on_disk)
 
     async def close(self) -> None:
         await super().close()
