@@ -105,7 +105,7 @@ class Commits:
         loop = asyncio.get_running_loop()
         self._flushing = on_disk = loop.create_future()
         loop.call_soon(self._writer.flush, on_disk)  # behind what the caller does at once
-        return Committed(answer, asyncio.shield(on_disk))
+        return Committed(answer, on_disk)
 
     async def _group(self, asked: Sequence[_Asked]) -> Sequence[Any]:
         begun = time.monotonic()
