@@ -1,9 +1,9 @@
 """Group commit on the one connection that writes.
 
 What waits goes into one transaction, on the writer's thread. A commit ahead that nobody is in the
-way of is made where it was asked for: the way to the thread and back takes longer than the commit,
-which waits for no disk. It does not wait for a lock, either, and a disk that has held it up is left
-to the thread for a while.
+way of is made where it was asked for: the way to the thread and back takes as long as the commit,
+which waits for the disk only where the log begins anew, behind a checkpoint. It waits for no lock,
+and a disk that has held it up is left to the thread for a while.
 """
 
 from __future__ import annotations
