@@ -36,15 +36,18 @@ async def hang(writer: asyncio.StreamWriter, request: bytes) -> None:
 
 @dataclass
 class Peer:
-    """`url` to call, and what was heard: connections, bytes, whole requests with their bodies."""
+    """`url` to call, and what was heard: connections (`lost`: those that ended), bytes, whole
+    requests with their bodies."""
 
     reply: Reply = answer_ok
     url: str = ""
     connections: int = 0
+    lost: int = 0
     heard: int = 0
     requests: list[bytes] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -58,7 +61,23 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.lost += 1
+            self.gone.set()
             writer.close()
+
+    async def has_lost(self, connections: int) -> None:
+        """Waits until so many have ended."""
+        async with asyncio.timeout(10):
+            while self.lost < connections:
+                self.gone.clear()
+                await self.gone.wait()
+
+    async def has_heard(self, requests: int) -> None:
+        """Waits until so many whole ones have come."""
+        async with asyncio.timeout(10):
+            while len(self.requests) < requests:
+                self.arrived.clear()
+                await self.arrived.wait()
 
     async def _one(self, reader: asyncio.StreamReader) -> bytes:
         first = await reader.readexactly(1)
@@ -76,12 +95,13 @@ class Peer:
 
 @asynccontextmanager
 async def listening(
-    reply: Reply = answer_ok, tls: ssl.SSLContext | None = None
+    reply: Reply = answer_ok, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[Peer]:
     """A peer on a port of the kernel's choice; with `tls` it speaks nothing else."""
     peer = Peer(reply)
-    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
-    peer.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v25.0/PNID1/messages"
+    server = await asyncio.start_server(peer.serve, host.strip("[]"), 0, ssl=tls)
+    place = f"{host}:{server.sockets[0].getsockname()[1]}"
+    peer.url = f"{'https' if tls else 'http'}://{place}/v25.0/PNID1/messages"
     try:
         yield peer
     finally:

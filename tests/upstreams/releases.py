@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from optin.upstreams.connecting import ReleasingClient
+from optin.upstreams.http_connection import Origin
+from tests.upstreams.peer import Peer
 
 
 @pytest.fixture
@@ -28,3 +31,9 @@ async def settled() -> None:
 
 async def never() -> None:
     pytest.fail("released without a connection")
+
+
+def origin(peer: Peer) -> Origin:
+    """Whom this peer's address leads to."""
+    place = urlsplit(peer.url)
+    return Origin(place.hostname or "", place.port or 0, place.scheme == "https")

@@ -230,21 +230,57 @@ async def test_a_connection_that_ends_during_the_release_is_certain(
 
 
 async def test_an_unasked_answer_isnever_taken_for_ours(client: ReleasingClient) -> None:
-    """A peer that says something on a kept connection before it is asked loses that connection."""
+    """A peer that says something on a kept connection before it is asked loses that connection,
+    and the next request goes over another one."""
     async with listening() as peer:
         await client.post(peer.url, {}, b"{}", granted)
         peer.writers[0].write(OK.replace(b"200 OK", b"201 OK"))
-        await settled()
-        with pytest.raises(NotConnected):
-            await client.post(peer.url, {}, b"{}", never)
+        await peer.has_lost(1)
         assert (await client.post(peer.url, {}, b"{}", granted)).status == 200
         assert peer.connections == 2
+
+
+async def test_an_unasked_answer_during_the_release_isnever_taken_for_ours(
+    client: ReleasingClient,
+) -> None:
+    """The same between the connection and the first byte: known not to be sent."""
+    async with listening() as peer:
+
+        async def release() -> None:
+            await settled()
+            peer.writers[0].write(OK)
+            await peer.has_lost(1)
+
+        with pytest.raises(NotConnected):
+            await client.post(peer.url, {}, b"{}", release)
+        assert peer.requests == []
+
+
+async def test_a_kept_connection_that_the_peer_closed_is_not_used(client: ReleasingClient) -> None:
+    """The next request goes over another one."""
+    async with listening() as peer:
+        await client.post(peer.url, {}, b"{}", granted)
+        peer.writers[0].close()
+        await settled()
+        assert (await client.post(peer.url, {}, b"{}", granted)).status == 200
+        assert (peer.connections, len(peer.requests)) == (2, 2)
+
+
+async def test_the_clock_of_one_request_is_not_the_next_ones() -> None:
+    """A kept connection outlives the time that its last request had."""
+    client = ReleasingClient(total_timeout=0.2)
+    async with listening() as peer:
+        await client.post(peer.url, {}, b"{}", granted)
+        await asyncio.sleep(0.4)
+        assert (await client.post(peer.url, {}, b"{}", granted)).status == 200
+        assert peer.connections == 1
+    await client.close()
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
 async def test_a_late_answer_isnever_taken_for_the_next_one(cancelled: bool) -> None:
     """Whoever stops waiting leaves no connection on which the answer may still come."""
-    client = ReleasingClient(total_timeout=30 if cancelled else 0.3)
+    client = ReleasingClient(total_timeout=5 if cancelled else 0.3)
     late = asyncio.Event()
 
     async def reply(writer: asyncio.StreamWriter, request: bytes) -> None:
