@@ -21,7 +21,8 @@ run: .venv/.run  ## start a demonstration: a bot, sample contacts, a simulated W
 
 .PHONY: test
 test: .venv/.dev  ## all tests but the full campaigns
-	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -m "not long" --numprocesses 2 --dist loadgroup --no-loadscope-reorder \
+		-o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true  # one that hangs fails alone
 
 .PHONY: test-long
 test-long: .venv/.dev  ## all tests, full campaigns too
