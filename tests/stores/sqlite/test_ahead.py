@@ -121,7 +121,7 @@ async def test_the_loop_does_not_wait_for_a_lock(store: SQLiteStore) -> None:
             await asyncio.sleep(0.001)
             turns += 1
         assert not asked.done()
-        assert turns > 20
+        assert turns > 3
         other.execute("ROLLBACK")
         await ended(await asyncio.wait_for(asked, 10))
     assert (await store.read(BOT, [WHO])).clocks[WHO].opt_in > NEVER
