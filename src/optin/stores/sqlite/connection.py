@@ -85,7 +85,8 @@ def _begin(connection: sqlite3.Connection, wait: float) -> None:
 
 def is_busy(failed: sqlite3.Error) -> bool:
     """Whether another connection had the lock, and nothing was done."""
-    return failed.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    # What Python itself raises, of a closed connection say, has no code.
+    return getattr(failed, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 class transaction:

@@ -33,7 +33,7 @@ class DirectoryCopy:
     """What one process remembers of the directory, as of one version of it. `has_erased`: the bots
     of which somebody was erased, and the others (R15).
 
-    Only the thread of the connection that it is compared with changes it, so nothing that was read
+    Only who has the connection that it is compared with changes it, so nothing that was read
     before a change can slip in after the comparison that noticed the change.
     """
 
