@@ -72,7 +72,7 @@ async def waiting() -> Any:
 
 
 def passing(files: Files, receive: Any = waiting, **scope: Any) -> Passing:
-    return Passing(files, Bot("shop"), {"type": "http", **scope}, receive, "v25.0", "9")
+    return Passing(files, Bot("shop"), {"type": "http", **scope}, receive, "v25.0", "9", "9")
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -72,8 +72,13 @@ def require(token: Token, scope: str) -> None:
 
 def bearer(headers: Headers) -> bytes:
     """The token that the one `Authorization` header carries; with two, nobody knows whose call."""
-    given = [value for name, value in headers if name == b"authorization"]
-    match = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
+    given: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            if given is not None:
+                raise _unauthorized()
+            given = value
+    match = None if given is None else _BEARER.fullmatch(given)
     if match is None:
         raise _unauthorized()
     return match[1]

@@ -22,7 +22,7 @@ async def read_body(
     headers: Iterable[tuple[bytes, bytes]],
     receive: Receive,
     most: int = MIB,
-    came: Callable[[int], None] = lambda _: None,
+    came: Callable[[int], None] | None = None,
 ) -> bytes:
     """The whole body. Raises `TooLarge` as soon as it is known to have more than `most` bytes, and
     `ClientDisconnect` if the caller went away. `came` is told how many bytes came, each time."""
@@ -39,7 +39,8 @@ async def read_body(
         size += len(chunk)
         if size > most:
             raise _too_large(most)
-        came(len(chunk))
+        if came is not None:
+            came(len(chunk))
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

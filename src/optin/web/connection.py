@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http
 import json
-import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable
 
-from starlette.requests import ClientDisconnect
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from starlette.types import Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from uvicorn._types import (
-        ASGI3Application,
-        ASGIReceiveCallable,
-        ASGISendCallable,
-        ASGISendEvent,
-        Scope,
-    )
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
-_log = logging.getLogger("uvicorn.error")
+_REASONS = {int(status): status.phrase.encode() for status in http.HTTPStatus}
 
 
 class Refused(Exception):
@@ -43,6 +30,11 @@ def error_body(status: int, details: str) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
+def status_line(status: int) -> bytes:
+    """The first line of an answer, with its end."""
+    return b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b""))
+
+
 def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A whole response, ready to write, that says `Connection: close`."""
     body = error_body(refused.status, refused.details)
@@ -53,74 +45,16 @@ def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         (b"connection", b"close"),
     ]
     head = b"".join(b"%s: %s\r\n" % line for line in lines)
-    return STATUS_LINE[refused.status] + head + b"\r\n" + body
+    return status_line(refused.status) + head + b"\r\n" + body
 
 
-class AnsweredApp:
-    """An application that never leaves its caller without an answer (H5: no error without a body).
-
-    What it raises is logged and answered with a JSON 500, unless the response has begun. That it
-    stopped because the client went away is no fault, and is not reported as one.
-    """
-
-    def __init__(self, app: ASGI3Application, cycle: RequestResponseCycle) -> None:
-        self._app = app
-        self._cycle = cycle
-
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
-        """Run the application once; what it raises goes no further, but after a first byte."""
-        cycle = self._cycle
-        # The body of a client that still waits for `100 Continue` may come or not after a final
-        # status: only a closed connection leaves no doubt where the next request begins.
-        answer = self._together(self._closing(send) if cycle.waiting_for_100_continue else send)
-        try:
-            await self._app(scope, receive, answer)
-        except BaseException as error:  # as wide as uvicorn's own net, which answers in plain text
-            if cycle.disconnected and isinstance(error, ClientDisconnect | OSError):
-                _log.info("The client went away during its request.")
-                return
-            if cycle.response_started:
-                raise
-            _log.error("Exception in ASGI application\n", exc_info=error)
-        if not cycle.response_started and not cycle.disconnected:
-            await answer_json(send, 500, "The request could not be handled.")
-
-    def _together(self, send: ASGISendCallable) -> ASGISendCallable:
-        """Holds the head back until the first of the body is there, as ASGI wants it, so that both
-        go out in one packet: two cost two system calls, and wake the client twice."""
-        head: list[ASGISendEvent] = []
-
-        async def send_together(message: ASGISendEvent) -> None:
-            if message["type"] == "http.response.start":
-                head.append(message)
-            elif not head:
-                await send(message)
-            else:
-                transport = cast(LingeringTransport, self._cycle.transport)
-                with transport.joined():
-                    await send(head.pop())
-                    await send(message)
-
-        return send_together
-
-    def _closing(self, send: ASGISendCallable) -> ASGISendCallable:
-        async def closing_send(message: ASGISendEvent) -> None:
-            if self._cycle.waiting_for_100_continue:
-                self._cycle.keep_alive = False
-            await send(message)
-
-        return closing_send
-
-
-async def busy(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def busy(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers in the application's place when more requests run than may run."""
     await answer_json(send, 503, "Too many requests are being handled.", ((b"retry-after", b"1"),))
 
 
 async def answer_json(
-    send: ASGISendCallable,
+    send: Send,
     status: int,
     details: str,
     headers: tuple[tuple[bytes, bytes], ...] = (),
@@ -137,7 +71,7 @@ async def answer_json(
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class LingeringTransport(asyncio.Transport):
+class LingeringTransport:
     """A transport whose `close` waits a little for a client that is still sending.
 
     A socket closed with unread input is reset, and the reset can overtake the answer. So when
@@ -153,25 +87,20 @@ class LingeringTransport(asyncio.Transport):
         max_bytes: int,
         max_seconds: float,
     ) -> None:
-        super().__init__()
         self._real = transport
         self._loop = loop
         self._unread = unread
         self._bytes_left = max_bytes
         self._max_seconds = max_seconds
         self._end: asyncio.TimerHandle | None = None
-        self._parts: list[bytes | bytearray | memoryview] | None = None
-
-    @property
-    def lingering(self) -> bool:
-        """Whether `close` was called and the client may still be sending."""
-        return self._end is not None
+        #: Done when there is room again for what is to be written; None while there is.
+        self.full: asyncio.Future[None] | None = None
+        self.reading_paused = False
 
     def close(self) -> None:
         """End the connection, at once or after lingering; a second call changes nothing."""
         if self.is_closing():
             return
-        self._write_parts()
         if not self._unread() or not self._real.can_write_eof():
             self._real.close()
             return
@@ -190,32 +119,26 @@ class LingeringTransport(asyncio.Transport):
         """The connection is gone: nothing is left to wait for."""
         if self._end is not None:
             self._end.cancel()
-
-    @contextmanager
-    def joined(self) -> Iterator[None]:
-        """What is written meanwhile goes out as one, before a close all the same."""
-        self._parts = []
-        try:
-            yield
-        finally:
-            self._write_parts()
-            self._parts = None
-
-    def _write_parts(self) -> None:
-        if self._parts:
-            self._real.write(b"".join(self._parts))
-            self._parts.clear()
+        self.clear()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write; not after `close`."""
-        if self._parts is None:
-            self._real.write(data)
-        else:
-            self._parts.append(data)
+        self._real.write(data)
 
-    def abort(self) -> None:
-        """Cut the connection at once."""
-        self._real.abort()
+    async def drain(self) -> None:
+        """Returns when there is room again for what is to be written, or nobody to read it."""
+        while self.full is not None:
+            await asyncio.shield(self.full)
+
+    def fill(self) -> None:
+        """The client reads more slowly than we write: there is no room."""
+        self.full = self._loop.create_future()
+
+    def clear(self) -> None:
+        """There is room again."""
+        if self.full is not None:
+            self.full.set_result(None)
+            self.full = None
 
     def is_closing(self) -> bool:
         """Whether nothing more can be written."""
@@ -223,14 +146,12 @@ class LingeringTransport(asyncio.Transport):
 
     def pause_reading(self) -> None:
         """For flow control; without effect while lingering."""
-        if self._end is None:
+        if self._end is None and not self.reading_paused:
+            self.reading_paused = True
             self._real.pause_reading()
 
     def resume_reading(self) -> None:
         """For flow control; without effect while lingering."""
-        if self._end is None:
+        if self.reading_paused and self._end is None:
+            self.reading_paused = False
             self._real.resume_reading()
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        """What the real transport knows (socket, peername, sslcontext)."""
-        return self._real.get_extra_info(name, default)

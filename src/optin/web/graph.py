@@ -21,7 +21,7 @@ from optin.ports.graph import GraphAnswer, NotReached
 from optin.ports.upstream import Unknown
 from optin.web import graph_files, graph_reads
 from optin.web.answers import Answer
-from optin.web.auth import Admitted, bearer, holder, require
+from optin.web.auth import Admitted, Headers, bearer, holder, require
 from optin.web.body import MIB, read_body
 from optin.web.graph_errors import (
     MESSAGE_ID,
@@ -85,19 +85,21 @@ def graph_face(services: Services) -> ASGIApp:
 
 async def _admitted(services: Services, scope: Scope) -> Admitted:
     """Whose token it is, from the header or, as Graph allows, the query; two must be the same."""
-    given = _in_query(scope["query_string"]) if scope.get("query_string") else set()
-    if [name for name, _ in scope["headers"] if name == b"authorization"]:
-        given.add(bearer(scope["headers"]))
-    if len(given) != 1:
-        raise Unauthorized("Invalid OAuth access token.")
-    admitted = await holder(services.store, services.region, given.pop())
+    query, headers = scope.get("query_string"), scope["headers"]
+    text = _given(query, headers) if query else bearer(headers)
+    admitted = await holder(services.store, services.region, text)
     require(admitted.token, "read" if scope["method"] == "GET" else "send")
     return admitted
 
 
-def _in_query(query: bytes) -> set[bytes]:
+def _given(query: bytes, headers: Headers) -> bytes:
     named = parse_qsl(query.decode("latin-1"))
-    return {value.encode("latin-1", "replace") for name, value in named if name == "access_token"}
+    given = {value.encode("latin-1", "replace") for name, value in named if name == "access_token"}
+    if any(name == b"authorization" for name, _ in headers):
+        given.add(bearer(headers))
+    if len(given) != 1:
+        raise Unauthorized("Invalid OAuth access token.")
+    return given.pop()
 
 
 def _read_path(
@@ -107,10 +109,11 @@ def _read_path(
     graph = services.relay.graphs.get(admitted.bot.value("upstream"))
     if path is None or graph is None:
         raise Unserved("This path, or this bot's upstream, is not served here.")
-    if not graph.number(admitted.bot):
+    number = graph.number(admitted.bot)
+    if not number:
         raise StoreUnavailable("A setting that sending needs is missing.")
     version, node, edge = path.groups("")
-    return Passing(graph, admitted.bot, scope, receive, version, node), edge
+    return Passing(graph, admitted.bot, scope, receive, version, node, number), edge
 
 
 async def _answer(call: _Call) -> Answer | None:
@@ -151,13 +154,12 @@ async def _messages(call: _Call) -> Answer:
 def _answered(record: OutboxMessage, given: GraphAnswer) -> Answer:
     """The provider's answer. What breaks here is no fault that may be answered as one: clients
     would send again what was sent (H8)."""
+    named = ((MESSAGE_ID, record.message_id.encode()),)
     try:
-        answer = handed_back(given.status, given.media_type, given.body, given.retry_after)
+        return handed_back(given.status, given.media_type, given.body, given.retry_after, named)
     except Exception:  # noqa: BLE001 - whatever it is, it was sent
         _log.exception("message %s: its answer cannot be handed back", record.message_id)
         return unknown(record)
-    named = (MESSAGE_ID, record.message_id.encode())
-    return answer._replace(headers=(*answer.headers, named))
 
 
 async def _upload(call: _Call) -> Answer:

@@ -133,13 +133,20 @@ _RAISED: Mapping[type[OptinError], tuple[int, int, str]] = {
 }
 
 
-def handed_back(status: int, media_type: str, body: bytes, retry_after: str) -> Answer:
-    """The provider's own answer. Raises `NotReached` for a status that HTTP does not know."""
+def handed_back(
+    status: int,
+    media_type: str,
+    body: bytes,
+    retry_after: str,
+    more: tuple[tuple[bytes, bytes], ...] = (),
+) -> Answer:
+    """The provider's own answer, with `more` headers of ours. Raises `NotReached` for a status that
+    HTTP does not know."""
     if status not in _STATUSES:
         raise NotReached(f"an answer with the status {status}")
     again = header_value(retry_after)
-    wait = ((b"retry-after", again),) if again else ()
-    return Answer(status, body, header_value(media_type) or _UNTYPED, wait)
+    headers = ((b"retry-after", again), *more) if again else more
+    return Answer(status, body, header_value(media_type) or _UNTYPED, headers)
 
 
 def header_value(text: str) -> bytes:

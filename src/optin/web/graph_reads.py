@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.types import Receive, Scope
@@ -29,9 +29,8 @@ _MEDIA = frozenset(("url", "mime_type", "sha256"))
 _JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """One admitted call that is passed on. `path` begins with the version."""
+class Passing(NamedTuple):
+    """One admitted call that is passed on. `number`: the bot's phone number id."""
 
     graph: Graph
     bot: Bot
@@ -39,11 +38,7 @@ class Passing:
     receive: Receive
     version: str
     node: str
-
-    @property
-    def number(self) -> str:
-        """The bot's phone number id."""
-        return self.graph.number(self.bot)
+    number: str
 
     async def ask(self, method: str, tail: str = "", **query: str) -> GraphAnswer:
         """One call about the node."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-import urllib.parse
 from dataclasses import dataclass
-
-import httptools
 
 from optin.web.connection import Refused
 
 KIB, MIB = 1024, 1024 * 1024
 
 
-_IMPORTS = re.compile(r"/v1/bots/[^/?]+/imports/?(?:\?.*)?", re.S)
+_IMPORTS = re.compile(r"/v1/bots/[^/]+/imports/?")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes, times in seconds.
 
-    `body_sizes` holds (path prefix, largest body): the first prefix that fits counts. The head's
+    `body_sizes` holds (path prefix, largest body): the first prefix that fits counts; none fits: no
+    body. The head's
     size is that of its target, names and values, with 4 bytes for each header's punctuation.
     """
 
@@ -37,35 +35,31 @@ class Limits:
     linger_size: int = 4 * MIB
     linger_seconds: float = 5.0
 
-    def judge_head(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-        """Return the largest body that this request may have; names are in lower case.
+    def judge_head(self, path: str, size: int, headers: list[tuple[bytes, bytes]]) -> int:
+        """Return the largest body that this request may have.
 
-        Raises Refused: 431 for the head, 413 for the body that it announces, 400 for its target.
+        `path` is percent-decoded, `size` its target's; names are in lower case. Raises Refused:
+        431 for the head, 413 for the body that it announces.
         """
-        size, announced = len(target), 0
+        announced = 0
         for name, value in headers:
             size += len(name) + len(value) + 4
             if name == b"content-length":
                 announced = int(value)  # llhttp let digits through only
         if size > self.head_size or len(headers) > self.head_count:
             raise head_too_large()
-        path = _path(target)
-        most = next(size for prefix, size in self.body_sizes if path.startswith(prefix))
-        if _IMPORTS.fullmatch(path):
-            most = self.import_size
+        most = self._largest_body(path)
         if announced > most:
             raise body_too_large(most)
         return most
 
-
-def _path(target: bytes) -> str:
-    """The percent-decoded path of a request target, as the application will see it."""
-    if target.startswith(b"/") and b"%" not in target:
-        return target.decode("ascii")  # a query behind it changes no prefix; saves a microsecond
-    path = httptools.parse_url(target).path
-    if path is None:
-        raise Refused(400, "The request target has no path.")
-    return urllib.parse.unquote(path.decode("ascii"))
+    def _largest_body(self, path: str) -> int:
+        if _IMPORTS.fullmatch(path):
+            return self.import_size
+        for prefix, most in self.body_sizes:
+            if path.startswith(prefix):
+                return most
+        return 0
 
 
 def head_too_large() -> Refused:

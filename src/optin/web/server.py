@@ -1,29 +1,40 @@
-"""uvicorn's httptools protocol, with the limits and manners that the contract asks for (H5, H6).
+"""The HTTP protocol of this house, with the limits and manners that the contract asks for (H5, H6).
 
-Theory of operation. A connection is in one of the phases of `Phase`; the parser's callbacks move
-it on. While a head or a body is coming in, one timer watches it; between requests uvicorn's
-keep-alive timer does. Whatever is refused goes one way: an exception stops the parser, `_refuse`
-writes one JSON answer after the answers still owed to earlier requests, and the connection ends.
+Theory of operation. llhttp (httptools) parses; a connection is in one of the phases of `Phase`,
+which the parser's callbacks move on. One timer watches it, and looks again rather than be set
+anew with each request. Requests become exchanges, of which one runs and the others wait for it.
+Whatever is refused goes one way: an exception stops the parser, `_refuse` writes one JSON answer
+after the answers still owed to earlier requests, and the connection ends.
 
-This leans on the insides of uvicorn 0.54: pin it, and read its httptools_impl before moving on.
+What is uvicorn's is the server around it: sockets, signals, processes, the application's start
+and end. It makes one such object for a connection and asks of it no more than `shutdown`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Any, ClassVar
+import logging
+from collections import deque
+from typing import Any, ClassVar
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.flow_control import service_unavailable
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.types import ASGIApp, Scope
+from uvicorn.server import ServerState
 
-from optin.web.connection import AnsweredApp, LingeringTransport, Refused, busy, refusal
+from optin.web.connection import LingeringTransport, Refused, busy, refusal
+from optin.web.exchange import Exchange
 from optin.web.limits import Limits, body_too_large, head_too_large
+from optin.web.targets import read_target
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+_log = logging.getLogger("uvicorn.error")
+
+#: So much of a body is kept for an application that does not ask for it, in bytes.
+_UNASKED = 64 * 1024
+#: So many requests wait behind the one that runs before no more are read. Not at the first: while
+#: nothing is read, nobody sees that the client is gone.
+_QUEUED = 20
 
 
 class Phase(enum.Enum):
@@ -35,46 +46,90 @@ class Phase(enum.Enum):
     REFUSED = enum.auto()
 
 
-class OptinProtocol(HttpToolsProtocol):
+class OptinProtocol(asyncio.Protocol):
     """One connection. Give the class to `uvicorn.Config(http=...)`; subclass it to set `limits`."""
 
     limits: ClassVar[Limits] = Limits()
 
-    transport: LingeringTransport
-    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._state = server_state
+        self._app_state = app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser = _parser(self)
 
-    _phase = Phase.BETWEEN
-    _progress = False  # this read began a head or brought some of a body
-    _since = 0.0  # loop time of the last such read
-    _idle_bytes = 0  # received since then, in whole reads
-    _body_most = _body_left = 0
-    _watch: asyncio.TimerHandle | None = None
-    _owed: Refused | None = None  # waits for the answers to earlier requests
+        self._phase = Phase.BETWEEN
+        self._progress = False  # this read began a head or brought some of a body
+        self._since = 0.0  # loop time of the last such read, or of the last answer's end
+        self._idle_bytes = 0  # received since then, in whole reads
+        self._body_most = self._body_left = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when it looks
+
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._expects = False
+        self._newest: Exchange | None = None  # whose body comes in
+        self._running: Exchange | None = None
+        self._queue: deque[tuple[Exchange, ASGIApp]] = deque()  # the newest last
+        self._owed: Refused | None = None  # waits for the answers to earlier requests
 
     # The connection
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         """Wrap the transport so that no close cuts off an answer, and start the idle timer."""
         limits = self.limits
-        lingering = LingeringTransport(
-            transport, self.loop, self._unread, limits.linger_size, limits.linger_seconds
+        self.transport = LingeringTransport(
+            transport, self._loop, self._unread, limits.linger_size, limits.linger_seconds
         )
-        super().connection_made(lingering)
-        self._arm_keep_alive()
+        self._scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "server": _address(transport.get_extra_info("sockname")),
+            "client": _address(transport.get_extra_info("peername")),
+            "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
+            "root_path": "",
+        }
+        self._state.connections.add(self)  # type: ignore[arg-type]  # it names its own classes
+        self._rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop every timer; the rest is uvicorn's."""
-        self._unwatch()
-        self._unset_keepalive_if_required()
+        """The application hears of it, and nothing more is waited for."""
+        self._state.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._running is not None:
+            self._running.cut()
+        self._queue.clear()
         self.transport.lost()
-        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server ends: so does the connection, behind the answers under way."""
+        if self._running is None:
+            self.transport.close()
+        else:
+            last = self._queue[-1][0] if self._queue else self._running
+            last.keep_alive = False
+
+    def pause_writing(self) -> None:
+        """The client does not take what was written as fast as we write."""
+        self.transport.fill()
+
+    def resume_writing(self) -> None:
+        """It has taken enough of it."""
+        self.transport.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, or refuse it, or drop it if the connection is ending."""
-        if self._phase is Phase.REFUSED or self.transport.lingering:
+        if self._phase is Phase.REFUSED or self.transport.is_closing():
             self.transport.discard(len(data))
             return
-        self._unset_keepalive_if_required()
         self._idle_bytes += len(data)
         try:
             self._feed(data)
@@ -94,37 +149,77 @@ class OptinProtocol(HttpToolsProtocol):
         """
         while True:
             try:
-                self.parser.feed_data(data)
+                self._parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as offer:
                 data = data[offer.args[0] :]
-            if self.parser.get_method() == b"CONNECT":
+            if self._parser.get_method() == b"CONNECT":
                 raise Refused(400, "The method CONNECT is not offered here.")
             head = self._head_without_offer()
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-            self.parser.feed_data(head)
+            self._parser = _parser(self)
+            self._parser.feed_data(head)
 
     def _head_without_offer(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        head = [b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)]
-        head += [b"%s: %s\r\n" % line for line in self.headers if line[0] != b"upgrade"]
+        version = self._parser.get_http_version().encode()
+        head = [b"%s %s HTTP/%s\r\n" % (self._parser.get_method(), self._target, version)]
+        head += [b"%s: %s\r\n" % line for line in self._headers if line[0] != b"upgrade"]
         return b"".join([*head, b"\r\n"])
 
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
         """The first byte of a request line."""
-        super().on_message_begin()
+        self._target = b""
+        self._headers = []
+        self._expects = False
         self._enter(Phase.HEAD)
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request's target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head, or a trailer."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Judge the head before the application is started with it."""
-        if self.parser.should_upgrade():
+        parser, headers = self._parser, self._headers
+        if parser.should_upgrade():
             return  # comes again, without the offer
-        self._body_most = self._body_left = self.limits.judge_head(self.url, self.headers)
-        super().on_headers_complete()
-        self.headers = []  # trailers of a chunked body must not reach the application as headers
+        target = read_target(self._target)
+        self._body_most = self._body_left = self.limits.judge_head(
+            target.path, len(self._target), headers
+        )
+        version = parser.get_http_version()
+        scope = {
+            **self._scope,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": target.path,
+            "raw_path": target.raw_path,
+            "query_string": target.query,
+            "headers": headers,
+            "state": self._app_state.copy(),
+        }
+        self._headers = []  # trailers of a chunked body must not reach the application as headers
+        self._newest = exchange = Exchange(
+            scope,
+            self.transport,
+            self._state,
+            self._answered,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            awaits_continue=self._expects,
+        )
+        if self._running is None:
+            self._start(exchange, self._app())
+        else:
+            self._queue.append((exchange, self._app()))
+            if len(self._queue) >= _QUEUED:
+                self.transport.pause_reading()
         self._enter(Phase.BODY)
 
     def on_body(self, body: bytes) -> None:
@@ -134,65 +229,78 @@ class OptinProtocol(HttpToolsProtocol):
         self._body_left -= len(body)
         if self._body_left < 0:
             raise body_too_large(self._body_most)
-        super().on_body(body)
+        exchange = self._newest
+        if exchange is not None and not exchange.complete and exchange.hear(body) > _UNASKED:
+            self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
         """The last byte of a body, or of a head without one."""
-        if self.parser.should_upgrade():
+        if self._parser.should_upgrade():
             return
-        super().on_message_complete()
+        if self._newest is not None and not self._newest.complete:
+            self._newest.heard_all()
         self._enter(Phase.BETWEEN)
 
     # Answers
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        chosen = busy if app is service_unavailable else app
-        super()._start_asgi_task(cycle, AnsweredApp(chosen, cycle))
+    def _app(self) -> ASGIApp:
+        """The application, or who answers in its place while too many requests run."""
+        state, most = self._state, self._config.limit_concurrency
+        if most is not None and (len(state.connections) >= most or len(state.tasks) >= most):
+            _log.warning("Exceeded concurrency limit.")
+            return busy
+        return self._config.loaded_app  # type: ignore[no-any-return]
 
-    def on_response_complete(self) -> None:
+    def _start(self, exchange: Exchange, app: ASGIApp) -> None:
+        self._running = exchange
+        task = self._loop.create_task(exchange.run(app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    def _answered(self) -> None:
         """Go on with what waited for this answer: the next request, or a refusal."""
-        last = not self.pipeline
-        super().on_response_complete()
+        self._state.total_requests += 1
+        self._running = None
         if self.transport.is_closing():
             return
-        if self._phase in (Phase.HEAD, Phase.BODY):
-            self._unset_keepalive_if_required()  # the watch has it
-        if last and self._owed is not None:
+        if self._queue:
+            self._start(*self._queue.popleft())
+            return
+        self.transport.resume_reading()
+        if self._owed is not None:
             self._end_with(self._owed)
+        elif self._phase is Phase.BETWEEN:
+            self._rest()
 
     def _refuse(self, refused: Refused) -> None:
         """Take nothing more from this client, and say why after the answers owed to it."""
         phase, self._phase = self._phase, Phase.REFUSED
-        self._unwatch()
-        self.logger.info("Request refused: %d %s", refused.status, refused.details)
-        cycle = self.cycle
+        _log.info("Request refused: %d %s", refused.status, refused.details)
         if phase is not Phase.BODY:
-            # The request at fault never got a cycle; the newest one is an earlier request's.
-            if cycle is None or cycle.response_complete:
+            # The request at fault never became an exchange; what runs is an earlier one's.
+            if self._running is None:
                 self._end_with(refused)
             else:
                 self._owed = refused
-        elif self.pipeline:
-            self.pipeline.popleft()  # the newest: it never starts
+        elif self._queue:
+            self._queue.pop()  # the newest: it never starts
             self._owed = refused
-        elif cycle is None or cycle.response_complete:
+        elif self._running is None:
             self.transport.close()  # answered before its body was read
         else:
-            self._cut_off(cycle, refused)
+            self._cut_off(self._running, refused)
 
-    def _cut_off(self, cycle: RequestResponseCycle, refused: Refused) -> None:
+    def _cut_off(self, exchange: Exchange, refused: Refused) -> None:
         """The application waits for a body that will not come: it is told of a disconnect."""
-        cycle.disconnected = True
-        cycle.message_event.set()
-        if cycle.response_started:
+        exchange.cut()
+        if exchange.started:
             self.transport.close()
         else:
             self._end_with(refused)
 
     def _end_with(self, refused: Refused) -> None:
-        self._unset_keepalive_if_required()
         self._owed = None
-        self.transport.write(refusal(refused, self.server_state.default_headers))
+        self.transport.write(refusal(refused, self._state.default_headers))
         self.transport.close()
 
     # Time
@@ -202,48 +310,70 @@ class OptinProtocol(HttpToolsProtocol):
         self._progress = True
         if phase is not Phase.HEAD:  # a read that begins with a head counts wholly as head
             self._idle_bytes = 0
-        if self._watch is not None:
-            self._unwatch()
 
     def _unread(self) -> bool:
         return self._phase in (Phase.BODY, Phase.REFUSED)
 
-    def _unwatch(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
     def _rewatch(self) -> None:
         if self._phase is not Phase.BETWEEN:
             if self._progress:
-                self._progress, self._since = False, self.loop.time()
-            if self._watch is None:
-                self._watch = self.loop.call_later(self._patience(), self._look)
-        elif self.cycle is None or self.cycle.response_complete:
-            self._arm_keep_alive()  # stray line ends, or a body that nobody waited for
+                self._progress, self._since = False, self._loop.time()
+            self._look_by(self._since + self._patience())
+        elif self._running is None:
+            self._rest()  # stray line ends, or a body that nobody waited for
+
+    def _rest(self) -> None:
+        """Nothing is under way: the client may take its time."""
+        self._since = self._loop.time()
+        self._look_by(self._since + self._patience())
 
     def _patience(self) -> float:
+        if self._phase is Phase.BETWEEN:
+            return self._config.timeout_keep_alive
         limits = self.limits
         return limits.head_seconds if self._phase is Phase.HEAD else limits.body_seconds
 
-    def _look(self) -> None:
-        """The watch: refuse what has stood still too long by the client's fault."""
-        self._watch = None
-        now = self.loop.time()
-        if self.flow.read_paused:
-            self._since = now  # it is us who do not read
-        left = self._since + self._patience() - now
-        if left > 0:
-            self._watch = self.loop.call_later(left, self._look)
-        elif self._phase is Phase.HEAD:
-            self._refuse(Refused(408, "The head of the request did not arrive in time."))
-        else:
-            self._refuse(Refused(408, "The body of the request did not arrive in time."))
+    def _look_by(self, due: float) -> None:
+        """Have `_look` look at `due` or before: then it sees by itself when to look again."""
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due = due
+        self._timer = self._loop.call_at(due, self._look)
 
-    def _arm_keep_alive(self) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+    def _look(self) -> None:
+        """The watch: end what has stood still too long by the client's fault."""
+        self._timer = None
+        phase = self._phase
+        if phase is Phase.REFUSED or self.transport.is_closing():
+            return
+        if phase is Phase.BETWEEN and self._running is not None:
+            return  # the answer's end looks on
+        if phase is not Phase.BETWEEN and self.transport.reading_paused:
+            self._since = self._loop.time()  # it is us who do not read
+        due = self._since + self._patience()
+        if due > self._loop.time():
+            self._look_by(due)
+        elif phase is Phase.BETWEEN:
+            self.transport.close()
+        else:
+            part = "head" if phase is Phase.HEAD else "body"
+            self._refuse(Refused(408, f"The {part} of the request did not arrive in time."))
+
+
+def _parser(protocol: OptinProtocol) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(protocol)
+    # A client that said `close` may still send: what is sent is not obeyed, but is no fault.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
+def _address(told: Any) -> tuple[str, int | None] | None:
+    """Host and port of a socket's end, as ASGI has them; the path of a local one."""
+    if isinstance(told, tuple):
+        return str(told[0]), int(told[1])
+    return (told, None) if isinstance(told, str) and told else None
 
 
 def _verdict(error: httptools.HttpParserError) -> Refused:
@@ -256,7 +386,7 @@ def _verdict(error: httptools.HttpParserError) -> Refused:
 
 
 def server_config(
-    app: ASGI3Application | str,
+    app: ASGIApp | str,
     *,
     host: str,
     port: int,

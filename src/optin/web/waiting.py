@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from optin.domain.bots import DEPLOYMENT
@@ -18,22 +15,36 @@ class Waiting:
     """Counts the calls under way, bot by bot: one bot's rush does not shut out the others."""
 
     most: int = MOST
-    _counts: Counter[str] = field(default_factory=Counter)
+    _counts: dict[str, int] = field(default_factory=dict)
 
     def under_way(self, bot_id: str) -> int:
         """How many calls of the bot are under way now."""
-        return self._counts[bot_id]
+        return self._counts.get(bot_id, 0)
 
-    @contextmanager
-    def turn(self, bot_id: str) -> Iterator[None]:
-        """One call's time under way. Raises `TooManyRequests` if too many are already."""
-        if self._counts[bot_id] >= self.most:
-            whose = "the deployment" if bot_id == DEPLOYMENT else "this bot"
+    def turn(self, bot_id: str) -> _Turn:
+        """One call's time under way, from `with` on: it raises `TooManyRequests` if too many are
+        already."""
+        return _Turn(self, bot_id)
+
+
+class _Turn:
+    __slots__ = ("_bot_id", "_counts", "_most")
+
+    def __init__(self, waiting: Waiting, bot_id: str) -> None:
+        self._counts = waiting._counts
+        self._most = waiting.most
+        self._bot_id = bot_id
+
+    def __enter__(self) -> None:
+        under_way = self._counts.get(self._bot_id, 0)
+        if under_way >= self._most:
+            whose = "the deployment" if self._bot_id == DEPLOYMENT else "this bot"
             raise TooManyRequests(f"Too many requests of {whose} are waiting.", retry_after=1)
-        self._counts[bot_id] += 1
-        try:
-            yield
-        finally:
-            self._counts[bot_id] -= 1
-            if not self._counts[bot_id]:
-                del self._counts[bot_id]
+        self._counts[self._bot_id] = under_way + 1
+
+    def __exit__(self, *_: object) -> None:
+        left = self._counts[self._bot_id] - 1
+        if left:
+            self._counts[self._bot_id] = left
+        else:
+            del self._counts[self._bot_id]

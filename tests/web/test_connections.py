@@ -1,0 +1,249 @@
+"""Requests one behind another on one connection, however their bytes come, and its end (H5, H6)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+
+from optin.web.server import OptinProtocol, server_config
+from tests.web import echo
+from tests.web.running import Wire, serving
+from tests.web.test_server import OFFER, request, said
+
+GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Socket(asyncio.Transport):
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closed
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.closed = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def is_reading(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+async def answers(parts: list[bytes]) -> tuple[bytes, bool]:
+    """What is written when these come in, one after another, and whether the connection ended."""
+    config = server_config(echo.app, host="127.0.0.1", port=0)
+    config.load()
+    socket, state = Socket(), ServerState()
+    protocol = OptinProtocol(config, state, {}, asyncio.get_running_loop())
+    protocol.connection_made(socket)
+    for part in parts:
+        protocol.data_received(part)
+        await asyncio.sleep(0)
+    while state.tasks:
+        await asyncio.wait(state.tasks)
+        await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    assert state.connections == set()
+    return socket.written, socket.closed
+
+
+CHUNKED = (
+    b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\n1;x=y\r\nd\r\n0\r\nX-Trailer: t\r\n\r\n"
+)
+EXPECTING = request("/x", b"expected", extra=b"Expect: 100-continue\r\n")
+REQUESTS = [
+    GET % 1,
+    request("/a", b"abc"),
+    request("/b", b"abc", extra=OFFER),
+    request("/early", b"nobody reads this"),
+    request("/raises"),
+    CHUNKED,
+    CHUNKED.replace(b"\r\n\r\n", b"\r\n" + OFFER + b"\r\n", 1),
+    b"\r\n",
+]
+LAST = [
+    b"",
+    b"GET / HTTP/1.0\r\n\r\n",
+    request("/last", extra=b"Connection: close\r\n"),
+    b"garbage\r\n\r\n",
+    b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    request("/b", b"", extra=b"Content-Length: 7\r\n"),
+    b"GET /cut HTT",
+    b"POST /whatsapp/ HTTP/1.1\r\nContent-Length: 9999999\r\n\r\nabc",
+]
+
+
+@given(
+    st.lists(st.sampled_from(REQUESTS), max_size=5),
+    st.sampled_from(LAST),
+    st.lists(st.integers(1, 400), max_size=12),
+)
+@settings(max_examples=250, deadline=None)
+def test_answers_are_the_same_however_the_bytes_come(
+    requests: list[bytes], last: bytes, cuts: list[int]
+) -> None:
+    """Whole, or in pieces that end anywhere: in a name, a body, an offer, between two requests.
+
+    Where a connection ends, a request behind its end may be seen or not; nothing else may differ.
+    """
+    whole = b"".join([*requests, last])
+    parts, rest = [], whole
+    for cut in cuts:
+        parts.append(rest[:cut])
+        rest = rest[cut:]
+    parts.append(rest)
+    expected = asyncio.run(answers([whole]))
+    assert asyncio.run(answers([part for part in parts if part])) == expected
+
+
+@pytest.mark.parametrize("data", [EXPECTING, request("/a", b"abc", extra=OFFER), CHUNKED])
+def test_answers_are_the_same_byte_by_byte(data: bytes) -> None:
+    """The smallest pieces there are."""
+    whole = data + GET % 2
+    cut = [whole[at : at + 1] for at in range(len(whole))]
+    written, closed = asyncio.run(answers(cut))
+    assert not closed
+    assert written.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_many_requests_in_one_packet() -> None:
+    """Each is answered, in their order, and one at a time."""
+    running = most = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal running, most
+        if scope["type"] != "http":
+            await echo.app(scope, receive, send)
+            return
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        await echo.app(scope, receive, send)
+
+    with serving(app) as port, Wire(port) as wire:
+        wire.send(b"".join(GET % number for number in range(2_000)))
+        paths = [said(wire.answer())["path"] for _ in range(2_000)]
+    assert paths == [f"/{number}" for number in range(2_000)]
+    assert most == 1
+
+
+def test_whoever_runs_hears_that_the_client_is_gone() -> None:
+    """Not the newest of the requests, which has not begun and never will."""
+    gone, begun = threading.Event(), []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await echo.app(scope, receive, send)
+            return
+        begun.append(scope["path"])
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    with serving(app) as port:
+        with Wire(port) as wire:
+            wire.send(GET % 1)
+            time.sleep(0.1)
+            wire.send(GET % 2)
+            time.sleep(0.1)
+        assert gone.wait(5)
+    assert begun == ["/1"]
+
+
+def test_a_stream_waits_for_its_reader() -> None:
+    """H6: what is written ahead of a client that does not read is bounded; all of it arrives."""
+    piece, pieces, sent = b"x" * 65_536, 400, 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        if scope["type"] != "http":
+            await echo.app(scope, receive, send)
+            return
+        length = (b"content-length", b"%d" % (len(piece) * pieces))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        for sent in range(1, pieces + 1):
+            more = sent < pieces
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    with serving(app) as port, Wire(port) as wire:
+        wire.send(GET % 1)
+        time.sleep(0.5)
+        assert 0 < sent < pieces // 2
+        assert len(wire.answer()[2]) == len(piece) * pieces
+
+
+@pytest.mark.parametrize("behind", [0, 2])
+def test_a_server_that_ends_answers_first(behind: int) -> None:
+    """What is under way and what waits behind it; the last answer says that it is the last."""
+    with serving(echo.app) as port:
+        idle = Wire(port)
+        wire = Wire(port)
+        wire.send(request("/late", b"one") + request("/a", b"two") * behind)
+        time.sleep(0.2)
+    told = [wire.answer() for _ in range(1 + behind)]
+    assert [answer[0] for answer in told] == [200] * len(told)
+    assert [answer[1].get("connection") for answer in told] == [None] * behind + ["close"]
+    assert wire.ended()
+    assert idle.ended()
+    wire.__exit__()
+    idle.__exit__()
+
+
+def test_timers_do_not_pile_up() -> None:
+    """One watches a connection, whatever comes in on it and however often."""
+
+    async def watched() -> int:
+        config = server_config(echo.app, host="127.0.0.1", port=0)
+        config.load()
+        loop, set_up = asyncio.get_running_loop(), 0
+        call_at = loop.call_at
+
+        def counted(*given: Any) -> asyncio.TimerHandle:
+            nonlocal set_up
+            set_up += 1
+            return call_at(*given)
+
+        loop.call_at = counted  # type: ignore[assignment,method-assign]
+        state = ServerState()
+        protocol = OptinProtocol(config, state, {}, loop)
+        protocol.connection_made(Socket())
+        for _ in range(100):
+            for part in (b"GET / HTTP/1.1\r\nHo", b"st: x\r\nContent-Length: 1\r\n\r\n", b"a"):
+                protocol.data_received(part)
+                await asyncio.sleep(0)
+            if state.tasks:
+                await asyncio.wait(state.tasks)
+        protocol.connection_lost(None)
+        return set_up
+
+    assert asyncio.run(watched()) <= 3
