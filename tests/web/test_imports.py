@@ -265,7 +265,12 @@ def test_only_lists_may_be_large() -> None:
     """H6: the server lets a large body through to `imports`, and to no other path of the API."""
     announced = [(b"content-length", b"1073741824")]
     limits = Limits()
-    assert limits.judge_head(IMPORTS.encode() + b"?dry_run=true", announced) > 2**30
-    for path in (b"/v1/bots/shop.1/consents", IMPORTS.encode() + b"/01J/undo", b"/v1/bots/imports"):
+    assert limits.judge_head(IMPORTS, 99, announced) > 2**30
+    for path in (
+        "/v1/bots/shop.1/consents",
+        IMPORTS + "/01J/undo",
+        "/v1/bots/imports",
+        "x" + IMPORTS,
+    ):
         with pytest.raises(Refused):
-            limits.judge_head(path, announced)
+            limits.judge_head(path, 99, announced)
