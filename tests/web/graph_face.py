@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ class Face:
         content = as_bytes({name: value for name, value in given.items() if value is not ...})
         headers = [("Content-Type", "application/json")]
         path = f"{ROOT}/{number}/{edge}"
-        return await self.doors.call("POST", path, content=content, headers=headers)
+        answer = await self.doors.call("POST", path, content=content, headers=headers)
+        await asyncio.sleep(0)  # what is done behind an answer is done before a socket is read
+        return answer
 
     async def template(self, name: str = "order_ready", **more: Any) -> httpx.Response:
         """One template message in English."""

@@ -135,6 +135,24 @@ def test_answers_are_the_same_byte_by_byte(data: bytes) -> None:
     assert written.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").count(b"HTTP/1.1 200 OK") == 2
 
 
+@pytest.mark.parametrize(
+    ("head", "keeps"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: x, Close\r\n", False),
+        (b"GET / HTTP/1.0\r\n", False),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n", False),
+    ],
+)
+def test_the_client_says_whether_another_request_comes(head: bytes, keeps: bool) -> None:
+    """And is told that the connection ends; what it sends behind all the same is not obeyed."""
+    written, closed = asyncio.run(answers([head + b"\r\n" + GET % 2]))
+    assert written.count(b"HTTP/1.1 200 OK") == 1 + keeps
+    assert (b"connection: close" in written) is not keeps
+    assert closed is not keeps
+
+
 def test_many_requests_in_one_packet() -> None:
     """Each is answered, in their order, and one at a time."""
     running = most = 0
