@@ -18,7 +18,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     path = scope["path"]
     SEEN.append(path)
     if path == "/early":
-        await _answer(send, 401, b"{}")
+        await answer(send, 401, b"{}")
         return
     if path == "/raises":
         raise LookupError("a fault of the application")
@@ -33,9 +33,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if path == "/slow":
         await asyncio.sleep(0.3)
     if path == "/empty":
-        await _answer(send, 200, b"")
+        await answer(send, 200, b"")
         return
-    await _answer(send, 200, _said(scope, body))
+    await answer(send, 200, _said(scope, body))
 
 
 def _said(scope: Any, body: bytes) -> bytes:
@@ -63,7 +63,7 @@ async def _read(receive: Any) -> bytes | None:
             return bytes(body)
 
 
-async def _answer(send: Any, status: int, body: bytes) -> None:
+async def answer(send: Any, status: int, body: bytes) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),

@@ -198,6 +198,30 @@ def test_whoever_runs_hears_that_the_client_is_gone() -> None:
     assert begun == ["/1"]
 
 
+def test_what_follows_is_not_told_to_whoever_runs() -> None:
+    """A head that offers to upgrade is parsed twice, and both times it is another request's."""
+    told = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] != "/1":
+            await echo.app(scope, receive, send)
+            return
+        told.append(await receive())
+        ears = asyncio.create_task(receive())
+        await asyncio.sleep(0.2)
+        assert not ears.done()
+        ears.cancel()
+        await echo.answer(send, 200, b"{}")
+
+    with serving(app) as port, Wire(port) as wire:
+        wire.send(GET % 1)
+        time.sleep(0.1)
+        wire.send(request("/2", b"abc", extra=OFFER))
+        assert wire.answer()[0] == 200
+        assert said(wire.answer())["text"] == "abc"
+    assert told == [{"type": "http.request", "body": b"", "more_body": False}]
+
+
 def test_a_stream_waits_for_its_reader() -> None:
     """H6: what is written ahead of a client that does not read is bounded; all of it arrives."""
     piece, pieces, sent = b"x" * 65_536, 400, 0
