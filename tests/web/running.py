@@ -12,7 +12,8 @@ from typing import Any
 
 import uvicorn
 
-from optin.web.server import OptinProtocol, server_config
+from optin.web.protocol import OptinProtocol
+from optin.web.server import server_config
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 import time
 from typing import Any
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from optin.web.server import OptinProtocol, server_config
+from optin.web.protocol import OptinProtocol
+from optin.web.server import server_config
 from tests.web import echo
-from tests.web.running import Wire, serving
+from tests.web.running import Wire, assert_refused, serving
 from tests.web.test_server import OFFER, request, said
 
 GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -244,6 +246,58 @@ def test_a_stream_waits_for_its_reader() -> None:
         assert len(wire.answer()[2]) == len(piece) * pieces
 
 
+def test_nothing_is_written_into_an_answer_that_has_begun() -> None:
+    """A body that grows too large while its answer goes out ends the connection, without a word."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await echo.app(scope, receive, send)
+            return
+        length = (b"content-length", b"1000")
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    chunk = b"10000\r\n" + b"b" * 65_536 + b"\r\n"
+    with serving(app) as port, Wire(port) as wire:
+        wire.send(b"POST /whatsapp/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        time.sleep(0.1)
+        wire.send(chunk * 17)
+        status, _, body = wire.answer()
+    assert (status, body) == (200, b"a")
+
+
+def test_a_refusal_survives_what_is_still_being_sent() -> None:
+    """H5: a socket closed with unread bytes would be reset, and take the answer with it."""
+    with serving(echo.app) as port, Wire(port) as wire:
+        wire.send(b"garbage\r\n\r\n" + b"a" * 3_000_000)
+        assert_refused(wire.answer(), 400)
+
+
+def test_an_idle_connection_is_kept_as_long_as_agreed() -> None:
+    """Counted from the end of the last answer, however long that took; then it ends in silence."""
+    with serving(echo.app, timeout_keep_alive=0.4) as port, Wire(port) as wire:
+        for path in ("/late", "/a", "/a", "/a"):  # the first takes longer than that
+            wire.send(request(path, b"abc"))
+            assert said(wire.answer())["text"] == "abc"
+            time.sleep(0.25)
+        begun = time.monotonic()
+        assert wire.ended()
+        assert time.monotonic() - begun < 0.4
+
+
+def test_line_ends_are_no_requests() -> None:
+    """Who sends nothing else is idle."""
+    with serving(echo.app, timeout_keep_alive=0.4) as port, Wire(port) as wire:
+        begun = time.monotonic()
+        while not select.select([wire.socket], [], [], 0.1)[0]:
+            wire.send(b"\r\n")
+            assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun > 0.3
+        assert wire.ended()
+
+
 @pytest.mark.parametrize("behind", [0, 2])
 def test_a_server_that_ends_answers_first(behind: int) -> None:
     """What is under way and what waits behind it; the last answer says that it is the last."""
@@ -267,13 +321,12 @@ def test_timers_do_not_pile_up() -> None:
     async def watched() -> int:
         config = server_config(echo.app, host="127.0.0.1", port=0)
         config.load()
-        loop, set_up = asyncio.get_running_loop(), 0
+        loop, handles = asyncio.get_running_loop(), []
         call_at = loop.call_at
 
         def counted(*given: Any) -> asyncio.TimerHandle:
-            nonlocal set_up
-            set_up += 1
-            return call_at(*given)
+            handles.append(call_at(*given))
+            return handles[-1]
 
         loop.call_at = counted  # type: ignore[assignment,method-assign]
         state = ServerState()
@@ -286,6 +339,7 @@ def test_timers_do_not_pile_up() -> None:
             if state.tasks:
                 await asyncio.wait(state.tasks)
         protocol.connection_lost(None)
-        return set_up
+        assert all(handle.cancelled() for handle in handles)
+        return len(handles)
 
     assert asyncio.run(watched()) <= 3

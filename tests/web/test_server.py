@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from optin.web.limits import KIB, MIB, Limits
-from optin.web.server import OptinProtocol
+from optin.web.protocol import OptinProtocol
 from tests.web.echo import GONE, SEEN, app
 from tests.web.running import Wire, assert_refused, serving
 

@@ -6,6 +6,7 @@ import asyncio
 import http
 import json
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -69,6 +70,25 @@ async def answer_json(
     ]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def common_scope(transport: asyncio.Transport) -> Scope:
+    """What the ASGI scopes of all requests on a connection have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "server": _address(transport.get_extra_info("sockname")),
+        "client": _address(transport.get_extra_info("peername")),
+        "scheme": "https" if transport.get_extra_info("sslcontext") else "http",
+        "root_path": "",
+    }
+
+
+def _address(told: Any) -> tuple[str, int | None] | None:
+    """Host and port of a socket's end, as ASGI has them; the path of a local one."""
+    if isinstance(told, tuple):
+        return str(told[0]), int(told[1])
+    return (told, None) if isinstance(told, str) and told else None
 
 
 class LingeringTransport:
