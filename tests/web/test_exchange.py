@@ -227,6 +227,7 @@ async def test_a_body_comes_as_it_is_asked_for() -> None:
     assert not waits.done()
     exchange.cut()
     assert (await waits) == {"type": "http.disconnect"}
+    assert exchange._waiting == []  # a long body has many who waited
 
 
 @pytest.mark.parametrize("end", ["gone", "answered"])
