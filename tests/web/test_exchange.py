@@ -167,6 +167,7 @@ async def test_an_application_that_ends_before_its_body_is_a_500(
     [
         (sized(3), part(b"{}")),
         (sized(1), part(b"{}")),
+        (sized(1), part(b"{}", more=True)),
         (start(200, (b"x-name", b"a\r\nSet-Cookie: b")), END),
         (start(200, (b"x-name", b"a\nb")), END),
         (start(200, (b"x-name", b"a\rb")), END),
