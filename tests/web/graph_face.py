@@ -50,7 +50,8 @@ class Face:
         headers = [("Content-Type", "application/json")]
         path = f"{ROOT}/{number}/{edge}"
         answer = await self.doors.call("POST", path, content=content, headers=headers)
-        await asyncio.sleep(0)  # what is done behind an answer is done before a socket is read
+        for _ in range(2):  # what is done behind an answer begins before a socket is read
+            await asyncio.sleep(0)
         return answer
 
     async def template(self, name: str = "order_ready", **more: Any) -> httpx.Response:
