@@ -7,7 +7,8 @@ nothing was changed, unless it says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from asyncio import Future
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -62,7 +63,7 @@ class Committed(Generic[R]):
     `StoreUnavailable` if it may never be."""
 
     answer: R
-    on_disk: Awaitable[None] | None = None
+    on_disk: Future[None] | None = None
 
 
 class Store(Directory, Imports, Ledger, Counts, Protocol):

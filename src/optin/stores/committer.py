@@ -57,7 +57,8 @@ class Committer(Generic[Item, Answer]):
         self._lane = lane
         self._between = between
         self._lanes: dict[str, deque[_Waiting[Item, Answer]]] = {}
-        self._running: asyncio.Task[None] | None = None
+        #: None while nothing waits and nothing runs.
+        self.running: asyncio.Task[None] | None = None
 
     async def call(self, item: Item) -> Answer:
         """The item's own answer, or the exception that it or its whole group ended with.
@@ -66,19 +67,14 @@ class Committer(Generic[Item, Answer]):
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._lanes.setdefault(self._lane(item), deque()).append((item, future))
-        if self._running is None:
-            self._running = asyncio.create_task(self._drain())
+        if self.running is None:
+            self.running = asyncio.create_task(self._drain())
         return await future
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits and nothing runs."""
-        return self._running is None
 
     async def idle(self) -> None:
         """Returns when nothing waits any more."""
-        while self._running is not None:
-            await asyncio.shield(self._running)
+        while self.running is not None:
+            await asyncio.shield(self.running)
 
     async def _drain(self) -> None:
         try:
@@ -86,7 +82,7 @@ class Committer(Generic[Item, Answer]):
                 await self._one_group(self._next_group())
                 await self._between()
         finally:
-            self._running = None
+            self.running = None
 
     def _next_group(self) -> list[_Waiting[Item, Answer]]:
         group: list[_Waiting[Item, Answer]] = []

@@ -20,20 +20,16 @@ def reader(read: Callable[P, V]) -> Callable[P, V]:
 
     @functools.wraps(read)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> V:
+        row: Any = args[-1]
         try:
-            _refuse_broken_text(args[-1])
+            for column in row:  # bytes that are no UTF-8 came as lone surrogates
+                if isinstance(column, str) and not column.isascii():
+                    column.encode()  # which these cannot be again
             return read(*args, **kwargs)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             raise InconsistentRecord("A stored record is not readable.") from None
 
     return guarded
-
-
-def _refuse_broken_text(row: Any) -> None:
-    """Bytes that are no UTF-8 come as lone surrogates, which cannot be encoded again."""
-    for column in row:
-        if isinstance(column, str) and not column.isascii():
-            column.encode()
 
 
 def to_json(value: Any) -> str:

@@ -11,6 +11,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any, TypeVar, cast
 
 from optin.domain.breaker import Breaker, State
@@ -28,7 +29,7 @@ from optin.web import metrics
 
 R = TypeVar("R")
 
-#: Calls of the store, beside `commit`, whose failures are counted.
+#: Calls of the store, beside commits, whose failures are counted.
 _CALLS = ("read", "states", "lease_messages", "lease_callbacks", "put_callbacks", "bot", "token")
 
 
@@ -40,6 +41,8 @@ def measured_store(store: Store) -> Store:
 class _MeasuredStore:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._commit = _counted("commit", store.commit)
+        self._commit_ahead = _counted("commit", store.commit_ahead)
         for name in _CALLS:
             setattr(self, name, _counted(name, getattr(store, name)))
 
@@ -50,28 +53,19 @@ class _MeasuredStore:
     async def commit(self, work: Work[R]) -> R:
         """See `Store`."""
         watched = _Watched(work)
-        try:
-            answer = await self._store.commit(watched)
-        except StoreUnavailable:
-            metrics.STORE_ERRORS.labels("commit").inc()
-            raise
+        answer: R = await self._commit(watched)
         watched.count()
-        return cast(R, answer)
+        return answer
 
     async def commit_ahead(self, work: Work[R]) -> Committed[R]:
         """See `Store`. Counted when it is on disk, and so not before it is acted on."""
         watched = _Watched(work)
-        try:
-            committed = await self._store.commit_ahead(watched)
-        except StoreUnavailable:
-            metrics.STORE_ERRORS.labels("commit").inc()
-            raise
+        committed: Committed[R] = await self._commit_ahead(watched)
         if committed.on_disk is None:
             watched.count()
-            return committed
-        on_disk = asyncio.ensure_future(committed.on_disk)
-        on_disk.add_done_callback(watched.flushed)
-        return Committed(committed.answer, on_disk)
+        else:
+            committed.on_disk.add_done_callback(watched.flushed)
+        return committed
 
 
 def _counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +88,7 @@ class _Watched:
         self.work = work
         self.bot_id, self.reads = work.bot_id, work.reads
         self.begun = time.perf_counter()
-        self.decisions: list[tuple[str, str, str]] = []
+        self.decisions: list[tuple[str, OutboxMessage]] = []
         self.unproven = 0
 
     def flushed(self, on_disk: asyncio.Future[None]) -> None:
@@ -107,15 +101,17 @@ class _Watched:
     def count(self) -> None:
         """Tells what became of it, which is committed now."""
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - self.begun)
-        for decided, times in Tally(self.decisions).items() if self.decisions else ():
-            metrics.DECISIONS.labels(*decided).inc(times)
+        if self.decisions:
+            for decided, times in Tally(starmap(_decided, self.decisions)).items():
+                metrics.DECISIONS.labels(*decided).inc(times)
         if self.unproven:
             metrics.UNPROVEN.inc(self.unproven)
 
-    def run(self, tx: Transaction) -> Any:
+    def run(self, tx: Any) -> Any:
         self.decisions = []
         self.unproven = 0
-        return self.work.run(cast(Transaction, _Watching(tx, self)))
+        tx = _Watching(tx, self)
+        return self.work.run(tx)
 
 
 class _Watching:
@@ -145,10 +141,14 @@ class _Watching:
     def put_message(self, message: OutboxMessage) -> None:
         tx = self._tx
         if message.created == tx.now:
-            self._told.decisions.append(_decided("send", message))
+            self._told.decisions.append(("send", message))
         elif message.claimed == tx.now or (not message.passed and message.claimed == 0):
-            self._told.decisions.append(_decided("hand_over", message))
+            self._told.decisions.append(("hand_over", message))
         tx.put_message(message)
+
+
+def _decided(at: str, message: OutboxMessage) -> tuple[str, str, str]:
+    return at, "yes" if message.passed else "no", str(message.reason or message.basis or "")
 
 
 def _clocks(tx: Transaction, identity: str) -> Clocks:
@@ -156,11 +156,6 @@ def _clocks(tx: Transaction, identity: str) -> Clocks:
     nothing to join with costs more than all the rest of counting."""
     alone = tx.links(identity) == UNLINKED and len(reach(identity).blocking) == 1
     return tx.clocks(identity) if alone else tx.reading(identity)
-
-
-def _decided(at: str, message: OutboxMessage) -> tuple[str, str, str]:
-    reason = message.reason or message.basis
-    return at, "yes" if message.passed else "no", reason.value if reason else ""
 
 
 @dataclass(frozen=True, slots=True)

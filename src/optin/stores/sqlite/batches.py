@@ -9,7 +9,7 @@ from typing import Any
 
 from optin.domain.errors import InconsistentRecord
 from optin.domain.links import UNKNOWN, State, neighbours
-from optin.ports.store import Work
+from optin.ports.store import Reads, Work
 from optin.stores import import_rows, rows
 from optin.stores.batch import Key, Rows, Writes
 from optin.stores.sqlite import entries, imports
@@ -51,11 +51,8 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
         look_up(loaded.templates, _TEMPLATE, rows.template, *template)
     for event_id in reads.event_ids:
         look_up(loaded.recorded, _RECORDED, _is, event_id)
-    for upstream_id in reads.upstream_ids:
-        look_up(loaded.upstream_ids, _BY_UPSTREAM_ID, _first, upstream_id)
-    named = [loaded.upstream_ids[bot_id, upstream_id] for upstream_id in reads.upstream_ids]
-    for message_id in {*reads.messages, *filter(None, named)}:
-        look_up(loaded.messages, _MESSAGE, rows.message, message_id)
+    if reads.messages or reads.upstream_ids:
+        _load_messages(look_up, loaded, bot_id, reads)
     for review_id in reads.reviews:
         look_up(loaded.reviews, _REVIEW, rows.review, review_id)
     for answer in reads.answers:
@@ -64,6 +61,16 @@ def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
         look_up(loaded.imports, imports.JOB, import_rows.job, import_id)
     for identity in reads.blacklist:
         look_up(loaded.blacklist, _BLACKLISTED, _is, identity)
+
+
+def _load_messages(look_up: Callable[..., None], loaded: Rows, bot_id: str, reads: Reads) -> None:
+    named = set(reads.messages)
+    for upstream_id in reads.upstream_ids:
+        look_up(loaded.upstream_ids, _BY_UPSTREAM_ID, _first, upstream_id)
+        if message_id := loaded.upstream_ids[bot_id, upstream_id]:
+            named.add(message_id)
+    for message_id in named:
+        look_up(loaded.messages, _MESSAGE, rows.message, message_id)
 
 
 def _look_up(
@@ -92,7 +99,8 @@ def load_states(
 ) -> frozenset[str]:
     """Adds the states of the identities and of all that W reaches from them (R11): who these
     are."""
-    waiting, seen = set(identities), set[str]()
+    waiting = set(identities)
+    seen: set[str] = set()
     while waiting:
         identity = waiting.pop()
         seen.add(identity)
@@ -106,7 +114,9 @@ def load_states(
 def _load_state(connection: sqlite3.Connection, loaded: Rows, bot_id: str, identity: str) -> Key:
     """Adds the identity's own state; says where. Once erased it is under its digest (R15)."""
     name = identity
-    if _has_erased(connection, loaded, bot_id):
+    if bot_id not in loaded.has_erased:
+        loaded.has_erased[bot_id] = _exists(connection, _ERASED, (bot_id,))
+    if loaded.has_erased[bot_id]:  # digests cost, and mostly nobody has one
         name = loaded.digest(bot_id, identity)
         found = connection.execute(_EITHER_STATE, (bot_id, identity, name)).fetchall()
     else:
@@ -120,13 +130,6 @@ def _load_state(connection: sqlite3.Connection, loaded: Rows, bot_id: str, ident
     if key not in loaded.states:
         loaded.states[key] = rows.state(found[0][1:]) if found else UNKNOWN
     return key
-
-
-def _has_erased(connection: sqlite3.Connection, loaded: Rows, bot_id: str) -> bool:
-    """Whether the bot has erased anybody: digests cost, and mostly nobody has one."""
-    if bot_id not in loaded.has_erased:
-        loaded.has_erased[bot_id] = _exists(connection, _ERASED, (bot_id,))
-    return loaded.has_erased[bot_id]
 
 
 def states_of(
@@ -146,7 +149,8 @@ def save(connection: sqlite3.Connection, writes: Writes) -> None:
     if writes.states:
         changed = [rows.state_row(key[0], key[1], state) for key, state in writes.states.items()]
         insert(connection, "REPLACE INTO identities", changed)
-    entries.append(connection, writes.events)
+    if writes.events:
+        entries.append(connection, writes.events)
     if writes.messages:
         changed = list(map(rows.message_row, writes.messages.values()))
         insert(connection, "REPLACE INTO messages", changed)

@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from optin.domain.errors import InconsistentRecord, StoreUnavailable
@@ -75,7 +76,7 @@ class Commits:
 
     async def commit_ahead(self, work: Work[Any]) -> Committed[Any]:
         """See `Store`."""
-        if self.groups.is_idle and self._writer.is_idle:
+        if self.groups.running is None and not self._writer.under_way:
             begun = time.monotonic()
             if begun >= self._not_here_before:
                 done = self._here(work)
@@ -95,11 +96,15 @@ class Commits:
     def _here(self, work: Work[Any]) -> Committed[Any] | None:
         """None: another process has the lock, and nothing was done."""
         try:
-            [answer] = self._writer.run_here(lambda c: self._commit(c, [work], wait=0.0))
-        except sqlite3.Error as failed:
+            [answer] = self._writer.run_here(partial(self._once, works=[work], wait=0.0))
+        except Exception as failed:
             if is_busy(failed):
                 return None
-            raise unavailable(failed) from failed
+            if is_bad_data(failed):
+                raise _refused(failed) from failed
+            if isinstance(failed, sqlite3.Error):
+                raise unavailable(failed) from failed
+            raise
         if isinstance(answer, BaseException):
             raise answer
         loop = asyncio.get_running_loop()
@@ -128,16 +133,14 @@ class Commits:
         if self._gap:
             await asyncio.sleep(self._gap)
 
-    def _commit(
-        self, connection: sqlite3.Connection, works: Sequence[Work[Any]], wait: float = LOCK_TIMEOUT
-    ) -> list[Any]:
+    def _commit(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
         try:
-            return self._once(connection, works, wait)
+            return self._once(connection, works, LOCK_TIMEOUT)
         except Exception as failed:
             if not is_bad_data(failed):
                 raise
             if len(works) == 1:
-                return [StoreUnavailable(f"The database refused the data: {failed}.")]
+                return [_refused(failed)]
         # One of them is bad: each on its own, so that the others are not lost with it.
         return [self._alone(connection, work) for work in works]
 
@@ -155,16 +158,16 @@ class Commits:
         with transaction(connection, wait):
             copy = self._copy
             copy.compare(connection)
-            batch = Batch(
-                self._clock(), Rows(self._digests.of, has_erased=copy.has_erased, bots=copy.bots)
-            )
-            alone = len(works) == 1
-            answers = [self._attempt(connection, batch, work, alone) for work in works]
+            rows = Rows(self._digests.of, has_erased=copy.has_erased, bots=copy.bots)
+            batch = Batch(self._clock(), rows)
+            answers = []
+            for work in works:
+                answers.append(self._attempt(connection, batch, work, alone=len(works) == 1))
             batches.save(connection, batch.writes)
         return answers
 
     def _attempt(
-        self, connection: sqlite3.Connection, batch: Batch, work: Work[Any], alone: bool
+        self, connection: sqlite3.Connection, batch: Batch, work: Work[Any], *, alone: bool
     ) -> Any:
         """One work's answer. A record that cannot be read fails the works that need it, alone."""
         try:
@@ -175,6 +178,10 @@ class Commits:
         except InconsistentRecord as broken:
             return broken
         return batch.attempt(work, alone=alone)
+
+
+def _refused(failed: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"The database refused the data: {failed}.")
 
 
 def _told(asked: _Asked, answer: Any, on_disk: asyncio.Future[None] | None) -> Any:

@@ -83,7 +83,7 @@ def _begin(connection: sqlite3.Connection, wait: float) -> None:
             return
 
 
-def is_busy(failed: sqlite3.Error) -> bool:
+def is_busy(failed: BaseException) -> bool:
     """Whether another connection had the lock, and nothing was done."""
     # What Python itself raises, of a closed connection say, has no code.
     return getattr(failed, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY

@@ -26,6 +26,8 @@ FRESH = 0.5
 BUMP = """INSERT INTO meta VALUES ('directory_version', '1')
  ON CONFLICT (key) DO UPDATE SET value = value + 1"""
 
+_VERSION = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'directory_version'"
+
 ADD_TOKEN = "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
 
 
@@ -51,7 +53,8 @@ class DirectoryCopy:
     def compare(self, connection: sqlite3.Connection) -> None:
         """Forgets everything if the directory changed since."""
         begun = time.monotonic()
-        found = version(connection)
+        row = connection.execute(_VERSION).fetchone()
+        found = row[0] if row else 0
         if found != self.version:
             self.bots, self.tokens, self.has_erased = {}, {}, {}
             self.version = found
@@ -72,12 +75,6 @@ class DirectoryCopy:
         if found is not None:
             self.tokens[digest] = found
         return found
-
-
-def version(connection: sqlite3.Connection) -> int:
-    """The directory's counter."""
-    row = connection.execute("SELECT value FROM meta WHERE key = 'directory_version'").fetchone()
-    return int(row[0]) if row else 0
 
 
 def bot(connection: sqlite3.Connection, seal: Seal, bot_id: str) -> Bot | None:

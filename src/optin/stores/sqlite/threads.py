@@ -38,12 +38,8 @@ class ConnectionThread:
         self._thread = threading.Thread(target=self._work, name="sqlite", daemon=True)
         self._thread.start()
         self._closed = False
-        self._under_way = 0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits or runs, so that nobody uses the connection."""
-        return self._under_way == 0
+        #: Calls that wait or run; while there are none, nobody uses the connection.
+        self.under_way = 0
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `work` with the connection on its thread. Raises `StoreUnavailable`.
@@ -57,7 +53,7 @@ class ConnectionThread:
         return await answer
 
     def _put(self, work: Callable[[sqlite3.Connection], Any], answer: asyncio.Future[Any]) -> None:
-        self._under_way += 1
+        self.under_way += 1
         self._calls.put((work, answer))
 
     def _work(self) -> None:
@@ -80,7 +76,7 @@ class ConnectionThread:
             pass  # the loop has ended, and nobody waits
 
     def _tell(self, answer: asyncio.Future[Any], done: Any, failed: BaseException | None) -> None:
-        self._under_way -= 1
+        self.under_way -= 1
         if answer.done():
             return  # whoever waited was cancelled
         if failed is None:

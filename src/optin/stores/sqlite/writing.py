@@ -50,11 +50,11 @@ class Writer(ConnectionThread):
         return await super().run(partial(self._with, "NORMAL", work))
 
     def run_here(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """As `run_unflushed`, on the caller's thread, which is the loop's; only while `is_idle`.
+        """As `run_unflushed`, on the caller's thread, the loop's; only with nothing `under_way`.
 
         Raises the driver's own errors.
         """
-        if self._closed or not self.is_idle:
+        if self._closed or self.under_way:
             raise StoreUnavailable("The store is closed, or its connection is in use.")
         return self._with("NORMAL", work, self._connection)
 
