@@ -38,7 +38,8 @@ class Bot:
 
     def value(self, key: str) -> str:
         """The setting's value, or its default; "" where there is none."""
-        return self.settings.get(key, SETTINGS[key].default)
+        value = self.settings.get(key)
+        return SETTINGS[key].default if value is None else value
 
     @property
     def region(self) -> str:

@@ -15,11 +15,9 @@ _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 def time_ordered_id(at: int, entropy: bytes) -> bytes:
     """An id that sorts by `at` (UTC µs, kept to the millisecond). `entropy`: at least 10 bytes."""
+    version, random, variant = entropy[0] & 0x0F | 0x70, entropy[1], entropy[2] & 0x3F | 0x80
     head = max(at // 1000, 0).to_bytes(6, "big")
-    tail = bytearray(entropy[:10])
-    tail[0] = 0x70 | (tail[0] & 0x0F)
-    tail[2] = 0x80 | (tail[2] & 0x3F)
-    return head + bytes(tail)
+    return head + bytes((version, random, variant)) + entropy[3:10]
 
 
 def derived_id(at: int, *parts: str) -> bytes:

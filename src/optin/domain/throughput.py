@@ -8,6 +8,7 @@ is nothing to refill, and no rounding.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from optin.domain.events import SECOND
 
@@ -36,6 +37,7 @@ class Pace:
         return self.spent_until <= now and self.promised_until <= now
 
 
+@lru_cache
 def number_limit(per_second: int, workers: int) -> Limit:
     """One process's share of what a sender's number may send. Nothing is saved up, so no second,
     wherever it begins, has more than `per_second` tokens (rounded up to whole ones a process)."""

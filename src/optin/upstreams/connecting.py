@@ -67,14 +67,17 @@ class ReleasingClient:
         except BaseException:
             self._pool.put(connection)
             raise
-        # A commit is not cancelled for being slow: the clock starts at the first byte.
-        clock = asyncio.get_running_loop().call_later(self._total_timeout, connection.expire)
         try:
-            return await connection.ask(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+            answer = connection.ask(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+            # A commit is not cancelled for being slow: the clock starts at the first byte.
+            clock = asyncio.get_running_loop().call_later(self._total_timeout, connection.expire)
+            try:
+                return await answer
+            finally:
+                clock.cancel()
         except Exception as fault:
             raise OutcomeUnknown(_said(fault)) from fault
         finally:
-            clock.cancel()
             self._pool.put(connection)  # which ends it unless the answer came to its end
 
     async def close(self) -> None:

@@ -45,21 +45,17 @@ class GuardedGraph:
         if isinstance(passage, int):
             return Held(Limit.BREAKER, passage)
         with passage:
-            turn = self._turn(bot, record)
-            if isinstance(turn, Held):
-                return turn
-            if turn:
-                await asyncio.sleep(turn / SECOND)
+            if self.pacing is not None:
+                per_second = int(bot.value("meta.messages_per_second"))
+                turn = self.pacing.at_once(bot, per_second, record.identity)
+                if isinstance(turn, Held):
+                    return turn
+                if turn:
+                    await asyncio.sleep(turn / SECOND)
             relayed = await self.graph.send(bot, path, given, record, passage)
             if isinstance(relayed, Held):
                 return relayed
             return Relayed(relayed.answer, passage.put_off(relayed.outcome))
-
-    def _turn(self, bot: Bot, record: OutboxMessage) -> int | Held:
-        if self.pacing is None:
-            return 0
-        per_second = int(bot.value("meta.messages_per_second"))
-        return self.pacing.at_once(bot, per_second, record.identity)
 
     async def call(self, bot: Bot, call: GraphCall) -> GraphAnswer:
         """See `Graph`: calls that send nothing have no limits of ours."""

@@ -32,6 +32,7 @@ _REST_LESS = HORIZON // 4
 #: A promise that nobody came for is forgotten after this, µs: another process took the message.
 _PROMISE_LIFE = 60 * SECOND
 _TIDY_EVERY = 60 * SECOND
+_FRESH = Pace()
 
 
 def monotonic() -> int:
@@ -43,7 +44,7 @@ def monotonic() -> int:
 class _Pair:
     """One sender and one recipient: their bucket, and who was told when to come back."""
 
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = _FRESH
     promised: dict[str, int] = field(default_factory=dict)
 
 
@@ -63,7 +64,7 @@ class Pacing:
         now = self._clock()
         self._tidy(now)
         limit = number_limit(per_second, self._workers)
-        number = self._numbers.get(bot.bot_id, Pace())
+        number = self._numbers.get(bot.bot_id, _FRESH)
         at = max(now, free_from(number, limit))
         pair = self._pairs.setdefault((bot.bot_id, message.identity), _Pair())
         promised = pair.promised.get(message.message_id)
@@ -84,7 +85,7 @@ class Pacing:
         now = self._clock()
         self._tidy(now)
         limit = number_limit(per_second, self._workers)
-        number = self._numbers.get(bot.bot_id, Pace())
+        number = self._numbers.get(bot.bot_id, _FRESH)
         at = max(now, free_from(number, limit))
         pair = self._pairs.get((bot.bot_id, identity)) or _Pair()
         theirs = turn(pair.pace, self._pair_limit, now, promised=False)

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from optin.domain.bots import Bot
@@ -88,7 +89,7 @@ class Relay:
         """
         graph = self.graphs[bot.value("upstream")]
         claim = Judge(bot.bot_id, self._record(bot, given), given, marketing, bot.route)
-        releasing = _Releasing(lambda: self._claim(claim))
+        releasing = _Releasing(partial(self._claim, claim))
         try:
             relayed = await graph.send(bot, path, given, claim.record, releasing)
         except _Withheld as withheld:
@@ -112,9 +113,11 @@ class Relay:
         """A 2xx is handed back only when the claim is on disk (R13)."""
         record = claimed.answer
         known = relayed.outcome() if relayed.answer is None else None
-        self._settle_behind(record, relayed.outcome if known is None else lambda: known, identities)
+        outcome = relayed.outcome if known is None else lambda: known
+        asyncio.get_running_loop().call_soon(self._settle_behind, record, outcome, identities)
         try:
-            await _on_disk(claimed)
+            if claimed.on_disk is not None:
+                await claimed.on_disk
         except StoreUnavailable as lost:
             _log.error(
                 "message %s was sent, and is perhaps not on disk: %s", record.message_id, lost
@@ -124,6 +127,7 @@ class Relay:
 
     async def close(self) -> None:
         """Waits a while until every outcome is written down."""
+        await asyncio.sleep(0)  # what was just answered begins to be settled
         if self._settling:
             _, late = await asyncio.wait(self._settling, timeout=_PATIENCE)
             for task in late:
@@ -133,7 +137,7 @@ class Relay:
         """The message's record, before its judgement says the rest."""
         stored = {"type": RELAYED_TYPE, "content": given.type}
         if given.template is not None:
-            stored |= dict(zip(("template_name", "language"), given.template, strict=True))
+            stored["template_name"], stored["language"] = given.template
         return OutboxMessage(
             bot_id=bot.bot_id,
             message_id=ulid(self.new_id()),
