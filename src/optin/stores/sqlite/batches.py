@@ -9,11 +9,12 @@ from typing import Any
 
 from optin.domain.errors import InconsistentRecord
 from optin.domain.links import UNKNOWN, State, neighbours
-from optin.ports.store import Reads, Work
+from optin.ports.store import Reads, Template, Work
 from optin.stores import import_rows, rows
 from optin.stores.batch import Key, Rows, Writes
 from optin.stores.sqlite import entries, imports
 from optin.stores.sqlite.connection import insert
+from optin.stores.sqlite.directory import BUMP
 
 Read = Callable[[rows.Row], Any]
 
@@ -36,19 +37,27 @@ _ANSWER = "SELECT * FROM answers WHERE bot_id = ? AND actor = ? AND route = ? AN
 # The second condition is that of the index, which is not used without it.
 _BY_UPSTREAM_ID = """SELECT message_id FROM messages
  WHERE bot_id = ? AND upstream_id = ? AND upstream_id <> ''"""
+#: So many templates of all bots are remembered.
+_REMEMBERED = 1_000
 _BLACKLISTED = "SELECT EXISTS (SELECT 1 FROM blacklist WHERE bot_id = ? AND identity = ?)"
 
 
-def load(connection: sqlite3.Connection, loaded: Rows, work: Work[Any]) -> None:
+def load(
+    connection: sqlite3.Connection, loaded: Rows, work: Work[Any], remembered: dict[Key, Template]
+) -> None:
     """Adds the rows that the work's `reads` name, unless the batch has them already.
 
-    Raises `InconsistentRecord` for one that cannot be read.
+    `remembered`: templates as of this transaction's version of the directory. Raises
+    `InconsistentRecord` for a row that cannot be read.
     """
     bot_id, reads = work.bot_id, work.reads
     look_up = partial(_look_up, connection, bot_id)
     load_states(connection, loaded, bot_id, reads.identities)
     for template in reads.templates:
-        look_up(loaded.templates, _TEMPLATE, rows.template, *template)
+        key = (bot_id, *template)
+        if key not in loaded.templates:
+            found = remembered.get(key) or _template(connection, remembered, key)
+            loaded.templates[key] = found
     for event_id in reads.event_ids:
         look_up(loaded.recorded, _RECORDED, _is, event_id)
     if reads.messages or reads.upstream_ids:
@@ -71,6 +80,19 @@ def _load_messages(look_up: Callable[..., None], loaded: Rows, bot_id: str, read
             named.add(message_id)
     for message_id in named:
         look_up(loaded.messages, _MESSAGE, rows.message, message_id)
+
+
+def _template(
+    connection: sqlite3.Connection, remembered: dict[Key, Template], key: Key
+) -> Template | None:
+    """Remembered from now on."""
+    row = connection.execute(_TEMPLATE, key).fetchone()
+    if row is None:
+        return None
+    if len(remembered) >= _REMEMBERED:
+        remembered.clear()
+    remembered[key] = found = rows.template(row)
+    return found
 
 
 def _look_up(
@@ -183,6 +205,8 @@ def _save_rarer(connection: sqlite3.Connection, writes: Writes) -> None:
     insert(connection, "REPLACE INTO reviews", changed)
     changed = [rows.template_row(key[0], record) for key, record in writes.templates.items()]
     insert(connection, "REPLACE INTO templates", changed)
+    if changed:
+        connection.execute(BUMP)  # so that every process forgets the old ones
     listed = [key for key, on in writes.blacklist.items() if on]
     insert(connection, "REPLACE INTO blacklist", listed)
     connection.executemany(

@@ -174,7 +174,7 @@ class Commits:
             if work.bot_id not in batch.rows.bots:
                 found = directory.bot(connection, self._seal, work.bot_id)
                 batch.rows.bots[work.bot_id] = found
-            batches.load(connection, batch.rows, work)
+            batches.load(connection, batch.rows, work, self._copy.templates)
         except InconsistentRecord as broken:
             return broken
         return batch.attempt(work, alone=alone)

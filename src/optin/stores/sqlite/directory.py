@@ -1,7 +1,9 @@
 """Bots, settings and tokens on SQLite, and the copy of them that every process keeps.
 
 A counter in `meta` grows with every change. Each process compares it at least once a second and
-forgets its copy when it moved; a copy that could not be compared is not used (SPEC 8, R12).
+forgets its copy when it moved; a copy that could not be compared is not used (SPEC 8, R12). What
+commits go by is compared in each of them: there templates are remembered, too, so whoever writes
+one in a file lets the counter grow in the same transaction.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import replace
 
 from optin.domain.bots import DEPLOYMENT, SECRETS, Bot, Token, kept_settings
 from optin.domain.errors import Conflict, InconsistentRecord, MasterKeyMismatch, NotFound
+from optin.ports.store import Template
 from optin.stores import rows
 from optin.stores.digests import META_KEY, Digests, new_wrapped_key, unwrapped
 from optin.stores.seal import Seal
@@ -33,7 +36,7 @@ ADD_TOKEN = "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) D
 
 class DirectoryCopy:
     """What one process remembers of the directory, as of one version of it. `has_erased`: the bots
-    of which somebody was erased, and the others (R15).
+    of which somebody was erased, and the others (R15). `templates`: by bot id, name and language.
 
     Only who has the connection that it is compared with changes it, so nothing that was read
     before a change can slip in after the comparison that noticed the change.
@@ -43,6 +46,7 @@ class DirectoryCopy:
         self.bots: dict[str, Bot | None] = {}
         self.tokens: dict[bytes, Token] = {}
         self.has_erased: dict[str, bool] = {}
+        self.templates: dict[tuple[str, ...], Template] = {}
         self.version = -1
         self._compared = float("-inf")
 
@@ -56,7 +60,7 @@ class DirectoryCopy:
         row = connection.execute(_VERSION).fetchone()
         found = row[0] if row else 0
         if found != self.version:
-            self.bots, self.tokens, self.has_erased = {}, {}, {}
+            self.bots, self.tokens, self.has_erased, self.templates = {}, {}, {}, {}
             self.version = found
         self._compared = begun
 
