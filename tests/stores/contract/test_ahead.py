@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from optin.domain.consent import NEVER, opted_in
-from optin.domain.errors import InvalidInput
+from optin.domain.errors import InvalidInput, StoreUnavailable
 from optin.domain.events import Kind, Origin
 from optin.domain.messages import Category
 from optin.ports.records import Erasing
@@ -65,6 +66,16 @@ async def test_what_the_work_raises_is_raised(store: Store) -> None:
     with pytest.raises(InvalidInput):
         await store.commit_ahead(Do(fail, READS))
     assert (await store.read(BOT, [WHO])).clocks[WHO].opt_in == NEVER
+
+
+async def test_what_the_database_refuses_is_not_kept(store: Store) -> None:
+    """R12: whatever the driver says of it; and the next commit is not in its way."""
+    unwritable = replace(claim(Kind.OPT_IN), source="\ud800")
+    with pytest.raises(StoreUnavailable):
+        await store.commit_ahead(record(unwritable))
+    assert (await store.read(BOT, [WHO])).clocks[WHO].opt_in == NEVER
+    await on_disk(await store.commit_ahead(record(claim(Kind.OPT_IN))))
+    assert (await store.read(BOT, [WHO])).clocks[WHO].opt_in > NEVER
 
 
 async def test_among_others_each_has_its_own_answer(store: Store) -> None:
