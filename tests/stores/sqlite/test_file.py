@@ -6,6 +6,8 @@ import asyncio
 import os
 import sqlite3
 import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +147,12 @@ async def test_secrets_are_encrypted_at_rest(open_store: OpenStore, tmp_path: Pa
         await SQLiteStore.open(tmp_path / "optin.db", Seal(b"k" * 32))
 
 
-async def log_after_steady_commits(folder: Path, every: float, long: int) -> int:
-    """The size of the write-ahead log after 5,000 commits without a pause, in bytes."""
+@asynccontextmanager
+async def under_steady_commits(
+    folder: Path, every: float, long: int
+) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Gives what makes 5,000 commits without a pause, and tells the size of the write-ahead log
+    then, in bytes."""
     path = folder / f"{long}.db"
     migrate(path)
     store = await SQLiteStore.open(path, SEAL)
@@ -158,17 +164,24 @@ async def log_after_steady_commits(folder: Path, every: float, long: int) -> int
         async with waiting:
             await store.commit(record(claim(Kind.OPT_IN, str(46700000000 + number * 7919 % 99991))))
 
-    await asyncio.gather(*map(one, range(5000)))
-    size = path.with_name(f"{path.name}-wal").stat().st_size
+    async def some() -> int:
+        await asyncio.gather(*map(one, range(5000)))
+        return path.with_name(f"{path.name}-wal").stat().st_size
+
+    yield some
     await store.close()
-    return size
 
 
 async def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
-    """Under steady commits the checkpointer makes room, and the log starts over."""
-    unbounded = await log_after_steady_commits(tmp_path, 60, 10**9)
-    bounded = await log_after_steady_commits(tmp_path, 0.02, 200)
-    assert bounded < unbounded / 2
+    """Under steady commits the checkpointer makes room, and the log starts over: sooner or later,
+    since it asks for the lock politely."""
+    async with under_steady_commits(tmp_path, 60, 10**9) as some:
+        unbounded = await some()
+    async with under_steady_commits(tmp_path, 0.02, 200) as some:
+        for rounds in range(1, 11):
+            if await some() < rounds * unbounded / 2:
+                return
+    pytest.fail(f"the log grew and grew for {rounds} rounds")
 
 
 def test_waiting_for_a_lock_has_an_end() -> None:
