@@ -149,14 +149,15 @@ async def test_secrets_are_encrypted_at_rest(open_store: OpenStore, tmp_path: Pa
 
 @asynccontextmanager
 async def under_steady_commits(
-    folder: Path, every: float, long: int
+    folder: Path, every: float, long: int, asked: list[str]
 ) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Gives what makes 5,000 commits without a pause, and tells the size of the write-ahead log
-    then, in bytes."""
+    then, in bytes. `asked`: gets what the checkpointer asks of the database."""
     path = folder / f"{long}.db"
     migrate(path)
     store = await SQLiteStore.open(path, SEAL)
     store._checkpointer._EVERY, store._checkpointer._LONG = every, long
+    store._checkpointer._connection.set_trace_callback(asked.append)
     await store.add_bot(Bot(BOT), first_token(BOT))
     waiting = asyncio.Semaphore(16)
 
@@ -175,13 +176,16 @@ async def under_steady_commits(
 async def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
     """Under steady commits the checkpointer makes room, and the log starts over: sooner or later,
     since it asks for the lock politely."""
-    async with under_steady_commits(tmp_path, 60, 10**9) as some:
+    asked: list[str] = []
+    async with under_steady_commits(tmp_path, 60, 10**9, asked) as some:
         unbounded = await some()
-    async with under_steady_commits(tmp_path, 0.02, 200) as some:
-        for rounds in range(1, 11):
-            if await some() < rounds * unbounded / 2:
-                return
-    pytest.fail(f"the log grew and grew for {rounds} rounds")
+    assert not any("RESTART" in each for each in asked)
+    async with under_steady_commits(tmp_path, 0.02, 200, asked) as some:
+        rounds, size = 1, await some()
+        while size > rounds * unbounded / 2:
+            assert rounds < 10, "the log grew and grew"
+            rounds, size = rounds + 1, await some()
+    assert any("RESTART" in each for each in asked)
 
 
 def test_waiting_for_a_lock_has_an_end() -> None:
