@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from optin.web.protocol import OptinProtocol
+from optin.web.connections.protocol import OptinProtocol
 from optin.web.server import server_config
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from optin.web.limits import MIB
+from optin.web.connections.limits import MIB
 from tests.web.clients import CLIENTS, run, runnable
 from tests.web.echo import app
 from tests.web.running import Wire, serving

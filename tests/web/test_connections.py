@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from optin.web.protocol import OptinProtocol
+from optin.web.connections.protocol import OptinProtocol
 from optin.web.server import server_config
 from tests.web import echo
 from tests.web.running import Wire, assert_refused, serving

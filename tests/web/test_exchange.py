@@ -9,8 +9,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 from uvicorn.server import ServerState
 
-from optin.web.connection import LingeringTransport
-from optin.web.exchange import Exchange
+from optin.web.connections.exchange import Exchange
+from optin.web.connections.lingering import LingeringTransport
 
 END = {"type": "http.response.body", "body": b""}
 

@@ -9,8 +9,8 @@ import pytest
 
 from optin.domain.errors import StoreUnavailable
 from optin.usecases.import_list import ReceiveImport, RunImports
-from optin.web.connection import Refused
-from optin.web.limits import Limits
+from optin.web.connections.limits import Limits
+from optin.web.connections.refusals import Refused
 from tests.web.doors import ANNA, BERTIL, BOT, Doors, new_id, open_doors
 
 IMPORTS = f"/v1/bots/{BOT}/imports"

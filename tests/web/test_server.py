@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from optin.web.limits import KIB, MIB, Limits
-from optin.web.protocol import OptinProtocol
+from optin.web.connections.limits import KIB, MIB, Limits
+from optin.web.connections.protocol import OptinProtocol
 from tests.web.echo import GONE, SEEN, app
 from tests.web.running import Wire, assert_refused, serving
 

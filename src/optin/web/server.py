@@ -7,7 +7,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from optin.web.protocol import OptinProtocol
+from optin.web.connections.protocol import OptinProtocol
 
 
 def server_config(

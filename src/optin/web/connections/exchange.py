@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.server import ServerState
 
-from optin.web.connection import LingeringTransport, answer_json, status_line
+from optin.web.connections.lingering import LingeringTransport
+from optin.web.connections.refusals import answer_json, status_line
 
 _log = logging.getLogger("uvicorn.error")
 

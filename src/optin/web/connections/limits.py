@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from optin.web.connection import Refused
+from optin.web.connections.refusals import Refused
 
 KIB, MIB = 1024, 1024 * 1024
 

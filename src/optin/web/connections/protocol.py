@@ -22,12 +22,13 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from optin.web.connection import LingeringTransport, Refused, busy, common_scope, refusal
-from optin.web.exchange import Exchange
-from optin.web.limits import Limits, body_too_large, head_too_large
-from optin.web.reading import Phase, ReadingProtocol, verdict
-from optin.web.targets import read_target
-from optin.web.watch import Watch
+from optin.web.connections.exchange import Exchange
+from optin.web.connections.limits import Limits, body_too_large, head_too_large
+from optin.web.connections.lingering import LingeringTransport
+from optin.web.connections.reading import Phase, ReadingProtocol, verdict
+from optin.web.connections.refusals import Refused, busy, refusal
+from optin.web.connections.scopes import common_scope, read_target
+from optin.web.connections.watch import Watch
 
 _log = logging.getLogger("uvicorn.error")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optin.web.connection import Refused
-from optin.web.targets import Target, read_target
+from optin.web.connections.refusals import Refused
+from optin.web.connections.scopes import Target, read_target
 
 
 @pytest.mark.parametrize(

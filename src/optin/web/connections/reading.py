@@ -7,7 +7,7 @@ import enum
 
 import httptools
 
-from optin.web.connection import Refused
+from optin.web.connections.refusals import Refused
 
 
 class Phase(enum.Enum):

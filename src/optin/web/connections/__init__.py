@@ -1,0 +1,1 @@
+"""What carries requests and answers: HTTP on a socket, beneath every door (H5, H6)."""
