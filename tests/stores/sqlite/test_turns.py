@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from optin.domain.events import Kind
+from optin.domain.events import SECOND, Kind
 from optin.ports.store import Work
 from optin.stores.sqlite import SQLiteStore
 from tests.stores.works import BOT, OTHER_BOT, WHO, claim, record
@@ -79,3 +80,18 @@ async def test_two_processes_take_turns_on_one_file(store: SQLiteStore, tmp_path
     print(f"turns of the other process before each commit of ours: {waited}")
     assert sorted(waited)[len(waited) // 2] <= 3
     assert max(waited) <= 10
+
+
+async def test_looking_for_work_keeps_nobody_from_writing(store: SQLiteStore) -> None:
+    """Workers look several times a second, and mostly find nothing: that takes no turn."""
+    end = threading.Event()
+    writing = asyncio.create_task(store._writer.run(lambda _: end.wait(10)))
+    try:
+        for _ in range(3):
+            _, messages = await asyncio.wait_for(store.lease_messages("w", SECOND, 10), 5)
+            _, callbacks = await asyncio.wait_for(store.lease_callbacks("w", SECOND, 10), 5)
+            assert (messages, callbacks) == ([], [])
+        assert not writing.done()
+    finally:
+        end.set()
+        await writing

@@ -89,10 +89,14 @@ CALLBACKS = Queue(
 )
 
 
+def is_due(connection: sqlite3.Connection, queue: Queue, asked: Lease) -> bool:
+    """Whether there is anything to lease; asked first, of a connection that only reads, so that an
+    idle queue keeps nobody from writing."""
+    return bool(_due(connection, queue, replace(asked, limit=1)))
+
+
 def lease(connection: sqlite3.Connection, queue: Queue, asked: Lease) -> list[rows.Row]:
-    """The rows that are leased now. Looks before it writes: an idle queue costs no fsync."""
-    if not _due(connection, queue, replace(asked, limit=1)):
-        return []
+    """The rows that are leased now."""
     to = (asked.claimant, asked.until)
     with transaction(connection):
         leased: list[rows.Row] = []

@@ -157,7 +157,7 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
     ) -> tuple[int, list[OutboxMessage]]:
         now = self._clock()
         asked = leasing.Lease(now, now + lease_for, claimant, limit, without)
-        return now, await self._writer.run(lambda c: queues.lease_messages(c, asked))
+        return now, await self._leased(leasing.MESSAGES, queues.lease_messages, asked)
 
     async def stale_messages(self, claimed_before: int, limit: int) -> list[OutboxMessage]:
         return await self._reader.run(
@@ -174,7 +174,17 @@ class SQLiteStore(SQLiteCounts, SQLiteErasure, SQLiteImports, SQLiteLedger, SQLi
     ) -> tuple[int, list[Callback]]:
         now = self._clock()
         asked = leasing.Lease(now, now + lease_for, claimant, limit, without_bots, without)
-        return now, await self._writer.run(lambda c: queues.lease_callbacks(c, asked))
+        return now, await self._leased(leasing.CALLBACKS, queues.lease_callbacks, asked)
+
+    async def _leased(
+        self,
+        queue: leasing.Queue,
+        lease: Callable[[sqlite3.Connection, leasing.Lease], list[T]],
+        asked: leasing.Lease,
+    ) -> list[T]:
+        if await self._reader.run(lambda c: leasing.is_due(c, queue, asked)):
+            return await self._writer.run(lambda c: lease(c, asked))
+        return []
 
     async def put_callbacks(
         self, done: Sequence[Callback], again: Sequence[Callback], dead: Sequence[Callback] = ()
