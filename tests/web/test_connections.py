@@ -29,6 +29,7 @@ class Socket(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed = False
+        self.paused = False
 
     def write(self, data: Any) -> None:
         assert not self.closed
@@ -50,13 +51,13 @@ class Socket(asyncio.Transport):
         return self.closed
 
     def is_reading(self) -> bool:
-        return True
+        return not self.paused
 
     def pause_reading(self) -> None:
-        pass
+        self.paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.paused = False
 
 
 async def answers(parts: list[bytes]) -> tuple[bytes, bool]:
@@ -150,7 +151,7 @@ def test_answers_are_the_same_byte_by_byte(data: bytes) -> None:
 def test_the_client_says_whether_another_request_comes(head: bytes, keeps: bool) -> None:
     """And is told that the connection ends; what it sends behind all the same is not obeyed."""
     written, closed = asyncio.run(answers([head + b"\r\n" + GET % 2]))
-    assert written.count(b"HTTP/1.1 200 OK") == 1 + keeps
+    assert written.count(b"HTTP/1.1 200 OK") == written.count(b"HTTP/1.1 ") == 1 + keeps
     assert (b"connection: close" in written) is not keeps
     assert closed is not keeps
 
@@ -222,6 +223,59 @@ def test_what_follows_is_not_told_to_whoever_runs() -> None:
         assert wire.answer()[0] == 200
         assert said(wire.answer())["text"] == "abc"
     assert told == [{"type": "http.request", "body": b"", "more_body": False}]
+
+
+@pytest.mark.parametrize(
+    ("taken", "too_much"),
+    [
+        (b"".join(GET % n for n in range(20)), GET % 20),
+        (b"POST / HTTP/1.1\r\nContent-Length: 90000\r\n\r\n" + b"a" * 60_000, b"a" * 10_000),
+    ],
+)
+async def test_what_nobody_asks_for_is_not_read_on(taken: bytes, too_much: bytes) -> None:
+    """H6: requests behind one that takes its time, a body that is not read; until it is over."""
+    go_on = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await go_on.wait()
+        await echo.answer(send, 200, b"{}")
+
+    config = server_config(app, host="127.0.0.1", port=0)
+    config.load()
+    socket, state = Socket(), ServerState()
+    protocol = OptinProtocol(config, state, {}, asyncio.get_running_loop())
+    protocol.connection_made(socket)
+    protocol.data_received(taken)
+    assert socket.is_reading()
+    protocol.data_received(too_much)
+    assert not socket.is_reading()
+    go_on.set()
+    while state.tasks:
+        await asyncio.wait(state.tasks)
+        await asyncio.sleep(0)
+    assert socket.is_reading()
+    protocol.connection_lost(None)
+
+
+def test_a_stream_ends_with_its_reader() -> None:
+    """Who waits for room to write waits no longer than there is somebody to write to."""
+    ended = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await echo.app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(400):
+            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+        ended.set()
+
+    with serving(app) as port:
+        with Wire(port) as wire:
+            wire.send(GET % 1)
+            time.sleep(0.3)
+            assert not ended.is_set()
+        assert ended.wait(5)
 
 
 def test_a_stream_waits_for_its_reader() -> None:

@@ -87,7 +87,6 @@ class OptinProtocol(ReadingProtocol):
         self._watch.stop()
         if self._running is not None:
             self._running.cut()
-        self._queue.clear()
         self.transport.lost()
 
     def shutdown(self) -> None:
