@@ -78,6 +78,16 @@ async def answers(parts: list[bytes]) -> tuple[bytes, bool]:
     return socket.written, socket.closed
 
 
+def started(handle: Any) -> Any:
+    """The application whose requests `handle` answers; its start and end are the echo's."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        answer = handle if scope["type"] == "http" else echo.app
+        await answer(scope, receive, send)
+
+    return app
+
+
 CHUNKED = (
     b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"3\r\nabc\r\n1;x=y\r\nd\r\n0\r\nX-Trailer: t\r\n\r\n"
@@ -162,16 +172,13 @@ def test_many_requests_in_one_packet() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         nonlocal running, most
-        if scope["type"] != "http":
-            await echo.app(scope, receive, send)
-            return
         running += 1
         most = max(most, running)
         await asyncio.sleep(0)
         running -= 1
         await echo.app(scope, receive, send)
 
-    with serving(app) as port, Wire(port) as wire:
+    with serving(started(app)) as port, Wire(port) as wire:
         wire.send(b"".join(GET % number for number in range(2_000)))
         paths = [said(wire.answer())["path"] for _ in range(2_000)]
     assert paths == [f"/{number}" for number in range(2_000)]
@@ -183,15 +190,12 @@ def test_whoever_runs_hears_that_the_client_is_gone() -> None:
     gone, begun = threading.Event(), []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await echo.app(scope, receive, send)
-            return
         begun.append(scope["path"])
         while (await receive())["type"] != "http.disconnect":
             pass
         gone.set()
 
-    with serving(app) as port:
+    with serving(started(app)) as port:
         with Wire(port) as wire:
             wire.send(GET % 1)
             time.sleep(0.1)
@@ -206,7 +210,7 @@ def test_what_follows_is_not_told_to_whoever_runs() -> None:
     told = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] != "/1":
+        if scope["path"] != "/1":
             await echo.app(scope, receive, send)
             return
         told.append(await receive())
@@ -216,7 +220,7 @@ def test_what_follows_is_not_told_to_whoever_runs() -> None:
         ears.cancel()
         await echo.answer(send, 200, b"{}")
 
-    with serving(app) as port, Wire(port) as wire:
+    with serving(started(app)) as port, Wire(port) as wire:
         wire.send(GET % 1)
         time.sleep(0.1)
         wire.send(request("/2", b"abc", extra=OFFER))
@@ -262,15 +266,12 @@ def test_a_stream_ends_with_its_reader() -> None:
     ended = threading.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await echo.app(scope, receive, send)
-            return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(400):
             await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
         ended.set()
 
-    with serving(app) as port:
+    with serving(started(app)) as port:
         with Wire(port) as wire:
             wire.send(GET % 1)
             time.sleep(0.3)
@@ -284,16 +285,13 @@ def test_a_stream_waits_for_its_reader() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         nonlocal sent
-        if scope["type"] != "http":
-            await echo.app(scope, receive, send)
-            return
         length = (b"content-length", b"%d" % (len(piece) * pieces))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         for sent in range(1, pieces + 1):
             more = sent < pieces
             await send({"type": "http.response.body", "body": piece, "more_body": more})
 
-    with serving(app) as port, Wire(port) as wire:
+    with serving(started(app)) as port, Wire(port) as wire:
         wire.send(GET % 1)
         time.sleep(0.5)
         assert 0 < sent < pieces // 2
@@ -304,9 +302,6 @@ def test_nothing_is_written_into_an_answer_that_has_begun() -> None:
     """A body that grows too large while its answer goes out ends the connection, without a word."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await echo.app(scope, receive, send)
-            return
         length = (b"content-length", b"1000")
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
@@ -314,7 +309,7 @@ def test_nothing_is_written_into_an_answer_that_has_begun() -> None:
             pass
 
     chunk = b"10000\r\n" + b"b" * 65_536 + b"\r\n"
-    with serving(app) as port, Wire(port) as wire:
+    with serving(started(app)) as port, Wire(port) as wire:
         wire.send(b"POST /whatsapp/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         time.sleep(0.1)
         wire.send(chunk * 17)

@@ -1,8 +1,8 @@
 """The threads of the SQLite store: one that writes, some that read, one that checkpoints.
 
 A connection belongs to one thread, and to the loop while that has nothing to do (`run_here`), so
-nothing else locks. Checkpoints copy the log back into the
-file beside the writer; on its thread they would hold up commits (p99 43 ms instead of 12).
+nothing else locks. Checkpoints copy the log back into the file beside the writer; on its thread
+they would hold up commits (p99 43 ms instead of 12).
 """
 
 from __future__ import annotations
